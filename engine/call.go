@@ -1,0 +1,292 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-braid/braid/strand"
+)
+
+// A Body is the inside of a call: what to run, and who wants to know.
+type Body interface {
+	// Run runs the task on the calling strand. It may panic, and it may end
+	// its goroutine. It is called once for each attempt.
+	Run(ctx context.Context) error
+
+	// Done receives the outcome, exactly once, after the last attempt: nil, or
+	// an error that a [TaskError] wraps. It must not block.
+	Done(err error)
+}
+
+// A Spec describes a call. It is set by who makes the call and read by engines.
+type Spec struct {
+	Task   string // the task's name; empty for a closure without one
+	Index  int    // which of a number of calls of the same task this is, from 0
+	Policy Policy
+}
+
+// The states of a call, in their order. A retry goes back from callRunning or
+// callWaiting to callNew.
+const (
+	callNew     uint32 = iota // made, or between two attempts
+	callWaiting               // submitted to an engine
+	callRunning               // its body runs
+	callDone                  // complete
+)
+
+// A Call is one request to run a task. Make one with [NewCall] or, inside a
+// larger object, with [Call.Init]. It must not be copied.
+type Call struct {
+	spec    Spec
+	body    Body
+	hooks   []func(error)
+	state   atomic.Uint32
+	id      uint64
+	attempt int
+
+	base    context.Context // the context of the first Start
+	host    *Host
+	expiry  *queueDeadline
+	lastErr error // of the attempt before this one
+}
+
+// A Host is what an engine tells a call about itself.
+type Host struct {
+	Name     string    // such as "threads": it appears in errors and events
+	Listener *Listener // nil: nobody listens
+	Executor Executor  // the engine itself, which further attempts go to
+}
+
+// NewCall returns a call of body.
+func NewCall(spec Spec, body Body) *Call {
+	c := new(Call)
+	c.Init(spec, body)
+	return c
+}
+
+// Init makes the zero Call c a call of body.
+func (c *Call) Init(spec Spec, body Body) {
+	c.spec, c.body, c.attempt = spec, body, 1
+}
+
+// Spec returns the call's description.
+func (c *Call) Spec() Spec { return c.spec }
+
+// Attempt returns which attempt at the task this is, from 1.
+func (c *Call) Attempt() int { return c.attempt }
+
+// Host returns the engine that the call was submitted to, or nil.
+func (c *Call) Host() *Host { return c.host }
+
+// OnDone registers f to be called with the call's outcome, after the body's Done
+// and in the order of registration. It may be called only before the call is
+// submitted, as executors do that wrap others. F must not block.
+func (c *Call) OnDone(f func(err error)) {
+	c.hooks = append(c.hooks, f)
+}
+
+// Submit says that h has taken the call on. An executor calls it first in Start,
+// and from then on uses the context that it returns, which ends early if the
+// call waits longer than its policy allows. ctx is also the context of later
+// attempts.
+func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
+	if !c.state.CompareAndSwap(callNew, callWaiting) {
+		panic("engine: a call was submitted twice")
+	}
+	if c.base == nil {
+		c.base = ctx
+		if h.Listener != nil {
+			c.id = nextID.Add(1)
+		}
+	}
+	c.host = h
+	if l := h.Listener; l != nil && l.Submitted != nil {
+		l.Submitted(c.event(ctx, 0))
+	}
+	if d := c.spec.Policy.QueueTimeout; d > 0 {
+		c.expiry = &queueDeadline{}
+		ctx = c.expiry.start(ctx, d)
+	}
+	return ctx
+}
+
+// Run runs the call's body on the calling strand and completes the call, or
+// starts a further attempt. If ctx, which is the one that Submit returned or
+// comes from it, is done already, the body does not run and the call is refused.
+// Worker is the engine's number for the strand or process that runs it.
+//
+// Run recovers panics. If the body ends its goroutine (runtime.Goexit), the call
+// completes with [ErrGoexit] and the goroutine ends: Run does not return.
+func (c *Call) Run(ctx context.Context, worker int) {
+	c.expiry.stop()
+	if ctx.Err() != nil {
+		c.Refuse(strand.Err(ctx))
+		return
+	}
+	c.begin()
+	if l := c.host.Listener; l != nil && l.Started != nil {
+		l.Started(c.event(ctx, worker))
+	}
+	run := ctx
+	if d := c.spec.Policy.Timeout; d > 0 {
+		var cancel context.CancelFunc
+		run, cancel = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+		defer cancel()
+	}
+	returned := false
+	var err error
+	defer func() {
+		if !returned {
+			if v := recover(); v != nil {
+				err = &PanicError{Value: v, Stack: debug.Stack()}
+			} else {
+				err = ErrGoexit
+			}
+		}
+		c.settle(ctx, worker, true, err)
+	}()
+	err = blame(run, c.body.Run(run))
+	returned = true
+}
+
+// Refuse completes a call that has not begun to run, with an error that wraps
+// [ErrNotStarted] and why, or starts a further attempt. An executor calls either
+// Run or Refuse, once, for each Start.
+func (c *Call) Refuse(why error) {
+	c.begin()
+	c.settle(c.base, 0, false, why)
+}
+
+// begin takes the call out of the hands of the executor.
+func (c *Call) begin() {
+	if !c.state.CompareAndSwap(callWaiting, callRunning) {
+		panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
+	}
+}
+
+// Parked tells the listener that the running call waits for op.
+func (c *Call) Parked(ctx context.Context, worker int, op strand.Op) {
+	if l := c.host.Listener; l != nil && l.Parked != nil {
+		e := c.event(ctx, worker)
+		e.Op = op
+		l.Parked(e)
+	}
+}
+
+// Resumed tells the listener that the running call goes on after Parked.
+func (c *Call) Resumed(ctx context.Context, worker int) {
+	if l := c.host.Listener; l != nil && l.Resumed != nil {
+		l.Resumed(c.event(ctx, worker))
+	}
+}
+
+// settle ends an attempt: the call is retried or complete.
+func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
+	c.expiry.release()
+	if err != nil && c.base.Err() == nil && c.spec.Policy.wantsRetry(c.attempt, started, err) {
+		c.lastErr = err
+		delay := c.spec.Policy.Retry.delay(c.attempt, rand.Float64())
+		if l := c.host.Listener; l != nil && l.Retrying != nil {
+			e := c.event(ctx, worker)
+			e.Err, e.Delay = err, delay
+			l.Retrying(e)
+		}
+		c.attempt++
+		c.state.Store(callNew)
+		go c.again(delay)
+		return
+	}
+	if err != nil {
+		switch {
+		case started:
+		case c.attempt == 1:
+			err = &NotStartedError{Err: err}
+		default:
+			// An earlier attempt did run, so the task as a whole has: the
+			// error must not say otherwise.
+			err = &retriesError{last: c.lastErr, ended: err}
+		}
+		err = &TaskError{
+			Task: c.spec.Task, Engine: c.host.Name,
+			Worker: worker, Attempt: c.attempt, Err: err,
+		}
+	}
+	if l := c.host.Listener; l != nil && l.Finished != nil {
+		e := c.event(ctx, worker)
+		e.Err = err
+		l.Finished(e)
+	}
+	hooks := c.hooks
+	// A complete call keeps nothing alive that it needed to run.
+	c.base, c.hooks, c.lastErr, c.expiry = nil, nil, nil, nil
+	c.state.Store(callDone)
+	c.body.Done(err)
+	for _, f := range hooks {
+		f(err)
+	}
+}
+
+// again starts the next attempt after a pause, in which the call holds no slot
+// of its engine.
+func (c *Call) again(delay time.Duration) {
+	ctx := strand.Detach(c.base)
+	if delay > 0 {
+		// If ctx is done the executor refuses the call.
+		_ = strand.Sleep(ctx, delay)
+	}
+	c.host.Executor.Start(ctx, c)
+}
+
+func (c *Call) event(ctx context.Context, worker int) Event {
+	return Event{
+		At: strand.Now(ctx), Engine: c.host.Name, Worker: worker,
+		Call: c.id, Task: c.spec.Task, Index: c.spec.Index, Attempt: c.attempt,
+	}
+}
+
+var nextID atomic.Uint64
+
+// blame marks an error that is ctx's own as such, and adds why ctx ended:
+// "context deadline exceeded" does not tell which deadline.
+func blame(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return &InterruptedError{Err: err, Cause: context.Cause(ctx)}
+}
+
+// A queueDeadline ends the context of a call that waits too long. Once stopped it
+// never does, so that it cannot cut short a call that runs. A nil queueDeadline
+// is none.
+type queueDeadline struct {
+	timer  *time.Timer
+	cancel context.CancelCauseFunc
+	over   *TimeoutError
+}
+
+func (q *queueDeadline) start(ctx context.Context, d time.Duration) context.Context {
+	q.over = &TimeoutError{Limit: d, Phase: PhaseQueue}
+	ctx, q.cancel = context.WithCancelCause(ctx)
+	q.timer = time.AfterFunc(d, func() { q.cancel(q.over) })
+	return ctx
+}
+
+// stop ends the waiting. If the timer has gone off already, but its function has
+// not run yet, the context is done when stop returns.
+func (q *queueDeadline) stop() {
+	if q != nil && !q.timer.Stop() {
+		q.cancel(q.over)
+	}
+}
+
+// release frees what the context holds on to; the attempt is over.
+func (q *queueDeadline) release() {
+	if q != nil {
+		q.timer.Stop()
+		q.cancel(nil)
+	}
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Errors that say what became of a call, to be found with errors.Is in the
+// [TaskError] of a failed call.
+var (
+	// ErrNotStarted says that the task has not run, not even a part of it: the
+	// call can safely be made again. A *NotStartedError says why.
+	ErrNotStarted = errors.New("the task was not started")
+
+	// ErrSaturated says that the engine was full and does not wait.
+	ErrSaturated = errors.New("the engine is saturated")
+
+	// ErrClosed says that the engine, or the scope, takes no more calls.
+	ErrClosed = errors.New("the engine is closed")
+
+	// ErrGoexit says that the task ended its goroutine with runtime.Goexit, as
+	// FailNow of package testing does, and so gave no result.
+	ErrGoexit = errors.New("the task called runtime.Goexit")
+)
+
+// A TaskError is the error of a failed call: where it failed, and in Err what
+// happened. Err is the error that the task returned, or one of *PanicError,
+// *InterruptedError, *CrashError, *LostError, *RemoteError, *NotStartedError,
+// ErrGoexit.
+type TaskError struct {
+	Task    string // the task's name; empty for a closure without one
+	Engine  string // the name of the engine
+	Worker  int    // its number for the strand or process, from 1; 0 if none
+	Attempt int    // the last attempt, from 1
+	Err     error
+}
+
+// Error says where and what.
+func (e *TaskError) Error() string {
+	var b strings.Builder
+	b.WriteString("braid: ")
+	if e.Task != "" {
+		fmt.Fprintf(&b, "task %s ", e.Task)
+	}
+	fmt.Fprintf(&b, "on %s", e.Engine)
+	if e.Attempt > 1 {
+		fmt.Fprintf(&b, ", attempt %d", e.Attempt)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
+}
+
+// Unwrap returns e.Err.
+func (e *TaskError) Unwrap() error { return e.Err }
+
+// A NotStartedError says why a task was not started. It matches ErrNotStarted.
+type NotStartedError struct {
+	Err error // such as ErrSaturated, ErrClosed, or the end of the context
+}
+
+// Error says that the task was not started, and why.
+func (e *NotStartedError) Error() string { return ErrNotStarted.Error() + ": " + e.Err.Error() }
+
+// Unwrap returns e.Err.
+func (e *NotStartedError) Unwrap() error { return e.Err }
+
+// Is reports whether target is ErrNotStarted.
+func (e *NotStartedError) Is(target error) bool { return target == ErrNotStarted }
+
+// A Phase is a part of a call's life that can have a limit or an end.
+type Phase string
+
+// The phases of a call.
+const (
+	PhaseQueue  Phase = "queue"  // waiting to be run
+	PhaseDecode Phase = "decode" // the argument is read in the worker
+	PhaseRun    Phase = "run"    // the task runs
+	PhaseEncode Phase = "encode" // the result is written in the worker
+)
+
+// A TimeoutError is the cause of a context that ended because a limit of the
+// call's policy was over. It matches context.DeadlineExceeded.
+type TimeoutError struct {
+	Limit time.Duration
+	Phase Phase // PhaseQueue or PhaseRun
+}
+
+// Error names the limit.
+func (e *TimeoutError) Error() string {
+	if e.Phase == PhaseQueue {
+		return fmt.Sprintf("waited longer than %v to be run", e.Limit)
+	}
+	return fmt.Sprintf("ran longer than %v", e.Limit)
+}
+
+// Timeout returns true, as net.Error asks.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Is reports whether target is context.DeadlineExceeded.
+func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// A PanicError is a panic of a task, recovered.
+type PanicError struct {
+	Value any    // what was passed to panic
+	Stack []byte // the stack of the goroutine that panicked, as debug.Stack prints it
+}
+
+// Error returns the panic's value and its stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n\n%s", e.Value, e.Stack) }
+
+// Unwrap returns the panic's value if it is an error, or nil.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// A CrashError is the death of the process in which a task ran.
+type CrashError struct {
+	PID      int
+	ExitCode int    // -1 if a signal ended the process
+	Signal   string // the signal's name, such as "SIGKILL"; empty if none did
+	OOM      bool   // whether the process was killed for want of memory
+	Phase    Phase  // what it was doing for the call
+	Stderr   string // the last that it wrote to its standard error
+}
+
+// Error says which process died, how, and its last words.
+func (e *CrashError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "process %d ", e.PID)
+	switch {
+	case e.OOM:
+		b.WriteString("was killed for want of memory")
+	case e.Signal != "":
+		fmt.Fprintf(&b, "was ended by %s", e.Signal)
+	default:
+		fmt.Fprintf(&b, "exited with code %d", e.ExitCode)
+	}
+	if e.Phase != "" {
+		fmt.Fprintf(&b, " (%s)", e.Phase)
+	}
+	if s := strings.TrimSpace(e.Stderr); s != "" {
+		fmt.Fprintf(&b, ": %s", s)
+	}
+	return b.String()
+}
+
+// A LostError says that a call's outcome is unknown: whoever ran it is out of
+// reach, and the task may have run, in part or whole. Only a task declared
+// idempotent is run again after it.
+type LostError struct {
+	Err error // what was lost, such as the connection
+}
+
+// Error says that the outcome is unknown, and why.
+func (e *LostError) Error() string { return "the outcome is unknown: " + e.Err.Error() }
+
+// Unwrap returns e.Err.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// A RemoteError is an error value that was made in another process and could
+// not come home as it was: its type and its text.
+type RemoteError struct {
+	Type string // the Go type, such as "*fs.PathError"
+	Text string // what its Error method returned
+}
+
+// Error returns the text.
+func (e *RemoteError) Error() string { return e.Text }
+
+// An InterruptedError says that a task gave up because its context was done: the
+// error that it returned was the context's.
+type InterruptedError struct {
+	Err   error // what the task returned; it matches context.Canceled or context.DeadlineExceeded
+	Cause error // context.Cause of the context, such as a *TimeoutError
+}
+
+// Error returns the text of Err, and the cause if that says more.
+func (e *InterruptedError) Error() string {
+	if errors.Is(e.Err, e.Cause) {
+		return e.Err.Error()
+	}
+	return e.Err.Error() + ": " + e.Cause.Error()
+}
+
+// Unwrap returns Err and Cause.
+func (e *InterruptedError) Unwrap() []error { return []error{e.Err, e.Cause} }
+
+// retriesError is the failure of an attempt, after which no further one could be
+// started.
+type retriesError struct{ last, ended error }
+
+func (e *retriesError) Error() string {
+	return fmt.Sprintf("%v (no further attempt: %v)", e.last, e.ended)
+}
+func (e *retriesError) Unwrap() []error { return []error{e.last, e.ended} }
+
+// Cancelled reports whether err, the outcome of a call, says only that the call
+// was cancelled: its context was cancelled before it ran, while it ran and gave
+// up, or between two attempts. A limit of time that was over is a failure, not a
+// cancelling; so is a context.Canceled that the task came by in another way.
+func Cancelled(err error) bool {
+	if !errors.Is(err, context.Canceled) {
+		return false
+	}
+	if errors.Is(err, ErrNotStarted) {
+		return true
+	}
+	if _, ok := errors.AsType[*InterruptedError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*retriesError](err)
+	return ok
+}

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/go-braid/braid/strand"
+)
+
+// An Event is something that happened to a call or to a worker.
+type Event struct {
+	At      time.Time     // on the clock of the engine
+	Engine  string        // the name of the engine
+	Worker  int           // its number for the strand or process, from 1; 0 if none
+	Call    uint64        // the call, a number unique in this process; 0 if none
+	Task    string        // the task's name; empty for a closure without one
+	Index   int           // which of a number of calls of the same task, from 0
+	Attempt int           // which attempt, from 1
+	Op      strand.Op     // what the strand waits for: Parked only
+	Delay   time.Duration // the pause before the next attempt: Retrying only
+	Err     error         // the failure: Retrying, Finished, Unobserved, WorkerStopped
+}
+
+// A Listener is told what happens on an engine. Each field may be nil; a nil
+// *Listener hears nothing and costs nothing.
+//
+// The functions are called on the strand where the event happens, so for
+// different calls at the same time. They must be quick, must neither block nor
+// panic, and must not call the engine.
+//
+// For one call the order is
+//
+//	Submitted (Started (Parked Resumed)*)? (Retrying Submitted (Started …)?)* Finished
+//
+// with exactly one Finished, before the call's future has its result.
+type Listener struct {
+	Submitted func(Event) // a call was handed to the engine, which may yet refuse it
+	Started   func(Event) // its body begins to run
+	Parked    func(Event) // its body begins to wait
+	Resumed   func(Event) // its body goes on
+	Retrying  func(Event) // an attempt failed, the next one begins after Delay
+	Finished  func(Event) // the call is complete
+
+	WorkerStarted func(Event) // a worker is ready
+	WorkerStopped func(Event) // a worker is gone; Err says why, if it failed
+
+	// Unobserved is told of a failure that nobody has awaited: the call's
+	// future is garbage. Without it, such a failure is written to
+	// slog.Default.
+	Unobserved func(Event)
+}

@@ -1,0 +1,133 @@
+package braid
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-braid/braid/internal/waitq"
+	"github.com/go-braid/braid/strand"
+)
+
+// A Future is the result of a call, now or later. Its methods may be called from
+// any goroutine, any number of times.
+type Future[T any] struct {
+	completion
+	value  T // set before the completion
+	cancel context.CancelCauseFunc
+}
+
+// Await returns the call's result and error, waiting for them if need be. If ctx
+// is done first, it returns strand.Err(ctx), and the call goes on: to end it,
+// use Cancel. The error of a failed call is a [*TaskError]; an error of Await's
+// own is not.
+func (f *Future[T]) Await(ctx context.Context) (T, error) {
+	if !f.isDone() {
+		w := &futureWaiter{c: &f.completion}
+		op := strand.Op{Object: f, Kind: strand.OpAwait, Access: strand.Read}
+		if err := strand.Park(ctx, op, w); err != nil {
+			var zero T
+			return zero, err
+		}
+	}
+	return f.result()
+}
+
+// result needs a future that is done.
+func (f *Future[T]) result() (T, error) {
+	if f.failure != nil {
+		f.failure.observed.Store(true)
+	}
+	return f.value, f.err
+}
+
+// Done returns a channel that is closed when the call is complete. It is for
+// select statements; a strand that only waits had better call Await, which lets
+// its engine know.
+func (f *Future[T]) Done() <-chan struct{} { return f.channel() }
+
+// Cancel asks the call to end: its context is cancelled with the given cause,
+// for which nil means context.Canceled. A call that waits to be run, or to be
+// retried, fails at once with [ErrNotStarted]; one that runs fails when the task
+// returns an error, and succeeds if it succeeds all the same. Cancel does not
+// wait, and does nothing to a call that is complete.
+func (f *Future[T]) Cancel(cause error) { f.cancel(cause) }
+
+func (f *Future[T]) complete(v T, err error) {
+	f.value = v
+	f.completion.complete(err)
+}
+
+// A completion is the part of a future that does not depend on the result's
+// type: whether it is complete, with which error, and who waits.
+type completion struct {
+	mu      sync.Mutex
+	done    atomic.Bool // changes under mu
+	err     error       // set before done
+	failure *failure    // set before done; to be told when err is taken
+	waiters waitq.List[func()]
+	ch      chan struct{} // made on demand
+}
+
+func (c *completion) isDone() bool { return c.done.Load() }
+
+func (c *completion) complete(err error) {
+	c.mu.Lock()
+	c.err = err
+	c.done.Store(true)
+	if c.ch != nil {
+		close(c.ch)
+	}
+	var wakes []func()
+	for n := c.waiters.Pop(); n != nil; n = c.waiters.Pop() {
+		wakes = append(wakes, n.Value)
+	}
+	c.mu.Unlock()
+	for _, wake := range wakes {
+		wake()
+	}
+}
+
+func (c *completion) channel() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ch == nil {
+		c.ch = make(chan struct{})
+		if c.done.Load() {
+			close(c.ch)
+		}
+	}
+	return c.ch
+}
+
+// watch has n.Value called when c is complete. It reports false, and calls
+// nothing, if c is complete already.
+func (c *completion) watch(n *waitq.Node[func()]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done.Load() {
+		return false
+	}
+	c.waiters.Push(n)
+	return true
+}
+
+// unwatch takes a watch back, and reports false if n.Value has been called or is
+// about to be.
+func (c *completion) unwatch(n *waitq.Node[func()]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiters.Remove(n)
+}
+
+type futureWaiter struct {
+	c    *completion
+	node waitq.Node[func()]
+}
+
+func (w *futureWaiter) Arm(wake func()) bool {
+	w.node.Value = wake
+	return w.c.watch(&w.node)
+}
+
+func (w *futureWaiter) Disarm() bool { return w.c.unwatch(&w.node) }

@@ -1,0 +1,252 @@
+package braid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/strand"
+)
+
+// Scope runs body on the calling strand with a group, and returns when body has
+// returned and every call that was started through the group is complete: no
+// child outlives it. The group runs its calls on ex.
+//
+// With [FailFast], the default, the first failure of body or child ends the
+// context that body and children have, and Scope returns that failure, joined
+// with those that other children came to meanwhile for reasons of their own.
+// With [Settle], failures end nothing, and Scope returns all of them, joined.
+// With [FirstSuccess], the first success of a child ends the context, and Scope
+// returns body's error, mostly nil; only if no child succeeds does it return all
+// failures.
+//
+// That a child was cancelled, by its future's Cancel or with the scope, is not a
+// failure. If ctx ends and work was cut short by that, Scope returns
+// strand.Err(ctx). If body panics, the children are cancelled and awaited, and
+// the panic goes on.
+//
+// With [Limit] at most so many children run at once; starting another waits.
+func Scope(ctx context.Context, ex Executor, body func(ctx context.Context, g *Group) error, opts ...Option) error {
+	s := settings{}.with(opts)
+	if ex == nil {
+		ex = goroutines
+	}
+	if outer, ok := ex.(*Group); ok {
+		// The outer scope waits for us already, and our failures are ours: the
+		// children go straight to the engine.
+		ex = outer.ex
+	}
+	name := s.name
+	if name == "" {
+		name = "scope"
+	}
+	g := &Group{ex: ex, join: s.policy.Join, parent: ctx}
+	g.host = engine.Host{Name: name, Executor: g}
+	if n := s.policy.Limit; n > 0 {
+		g.slots = strand.NewSemaphore(n)
+	}
+	g.ctx, g.cancel = context.WithCancelCause(context.WithValue(ctx, groupKey{g}, true))
+	return g.run(body)
+}
+
+// A Group starts the children of a [Scope]. It is an [Executor]: hand it to
+// Submit, Go or Map. Its methods may be called from any goroutine.
+//
+// After the scope has failed, or its end has come, a group refuses calls with
+// [ErrClosed].
+type Group struct {
+	ex     Executor
+	host   engine.Host
+	join   engine.Join
+	slots  *strand.Semaphore // nil: no limit of our own
+	parent context.Context
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu       sync.Mutex
+	children int
+	ended    bool   // no further children
+	wake     func() // of the strand that waits for the children
+	failures []error
+	success  bool // a child has succeeded
+	cut      bool // a child was cut short by the end of the group's context
+	bodyErr  error
+}
+
+// groupKey marks the contexts that end with a group's.
+type groupKey struct{ g *Group }
+
+var (
+	errScopeLeft    = errors.New("braid: the scope has ended")
+	errScopeSuccess = errors.New("braid: another child of the scope has succeeded")
+)
+
+func (g *Group) run(body func(context.Context, *Group) error) error {
+	returned := false
+	defer func() {
+		if !returned { // body panicked or ended its goroutine, which goes on after this
+			g.cancel(errScopeLeft)
+			g.wait()
+		}
+		g.cancel(errScopeLeft)
+	}()
+	err := body(g.ctx, g)
+	if err != nil {
+		g.fail(err)
+	}
+	g.wait()
+	returned = true
+	return g.outcome()
+}
+
+// Unwrap returns the engine that runs the group's calls.
+func (g *Group) Unwrap() Executor { return g.ex }
+
+// Start implements [Executor].
+func (g *Group) Start(ctx context.Context, c *engine.Call) {
+	if err := g.enter(); err != nil {
+		c.Submit(ctx, &g.host)
+		c.Refuse(err)
+		return
+	}
+	release := func() {}
+	if ctx.Value(groupKey{g}) == nil {
+		// The call was started under a context from elsewhere; it must end with
+		// the group's as well.
+		joined, cancel := context.WithCancelCause(ctx)
+		stop := context.AfterFunc(g.ctx, func() { cancel(context.Cause(g.ctx)) })
+		ctx, release = joined, func() { stop(); cancel(nil) }
+	}
+	slots := 0
+	c.OnDone(func(err error) {
+		release()
+		if g.slots != nil {
+			g.slots.Release(slots)
+		}
+		g.leave(err)
+	})
+	if g.slots != nil {
+		if err := g.slots.Acquire(ctx, 1); err != nil {
+			c.Submit(ctx, &g.host)
+			c.Refuse(err)
+			return
+		}
+		slots = 1
+	}
+	g.ex.Start(ctx, c)
+}
+
+// enter counts a child in, or says why there can be none.
+func (g *Group) enter() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return fmt.Errorf("%w: its scope has ended", ErrClosed)
+	}
+	if cause := context.Cause(g.ctx); cause != nil {
+		return fmt.Errorf("%w: its scope is ending: %w", ErrClosed, cause)
+	}
+	g.children++
+	return nil
+}
+
+// leave counts a child out and deals with its outcome.
+func (g *Group) leave(err error) {
+	g.mu.Lock()
+	var end error
+	switch {
+	case err == nil:
+		g.success = true
+		if g.join == FirstSuccess {
+			end = errScopeSuccess
+		}
+	case g.ctx.Err() != nil && endedBy(err, g.ctx):
+		g.cut = true
+	case engine.Cancelled(err):
+	default:
+		g.failures = append(g.failures, err)
+		if g.join == FailFast {
+			end = err
+		}
+	}
+	g.children--
+	var wake func()
+	if g.children == 0 && g.wake != nil {
+		wake, g.wake = g.wake, nil
+		g.ended = true
+	}
+	g.mu.Unlock()
+	if end != nil {
+		g.cancel(end)
+	}
+	if wake != nil {
+		wake()
+	}
+}
+
+// endedBy reports whether err is no more than the end of ctx.
+func endedBy(err error, ctx context.Context) bool {
+	return engine.Cancelled(err) || errors.Is(err, context.Cause(ctx))
+}
+
+// fail deals with the error of the body.
+func (g *Group) fail(err error) {
+	g.mu.Lock()
+	if g.ctx.Err() != nil && errors.Is(err, g.ctx.Err()) {
+		g.cut = true // it only passes on that the scope was ending
+		g.mu.Unlock()
+		return
+	}
+	g.bodyErr = err
+	g.failures = append(g.failures, err)
+	g.mu.Unlock()
+	if g.join == FailFast {
+		g.cancel(err)
+	}
+}
+
+// wait waits until there are no children, and lets no further ones in. The
+// group's context may be done, and the wait must not be cut short by that.
+func (g *Group) wait() {
+	op := strand.Op{Object: g, Kind: strand.OpWait, Access: strand.Read}
+	_ = strand.Park(context.WithoutCancel(g.parent), op, (*groupWaiter)(g))
+}
+
+func (g *Group) outcome() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.join == FirstSuccess && g.success {
+		return g.bodyErr
+	}
+	if len(g.failures) == 0 && g.cut {
+		return strand.Err(g.parent)
+	}
+	if len(g.failures) == 1 {
+		return g.failures[0]
+	}
+	return errors.Join(g.failures...)
+}
+
+// groupWaiter is the one strand that waits for the children of a group.
+type groupWaiter Group
+
+func (w *groupWaiter) Arm(wake func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.children == 0 {
+		w.ended = true
+		return false
+	}
+	w.wake = wake
+	return true
+}
+
+func (w *groupWaiter) Disarm() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waiting := w.wake != nil
+	w.wake = nil
+	return waiting
+}

@@ -1,0 +1,89 @@
+package braid
+
+import (
+	"context"
+
+	"github.com/go-braid/braid/engine"
+)
+
+// An Executor runs calls; each engine has one. Where an Executor is asked for,
+// nil means a goroutine for every call.
+type Executor = engine.Executor
+
+var goroutines = engine.NewGoroutines(nil)
+
+// Submit hands a call of t with the argument in to ex, and returns the call's
+// future. It returns when the call is admitted or refused: while the engine is
+// full it waits, or the future fails with [ErrSaturated], as the engine is
+// configured.
+//
+// The call runs under a context that ends with ctx, or by the future's Cancel.
+// The options win over those that t was defined with.
+func Submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, opts ...Option) *Future[Out] {
+	return submit(ctx, ex, t, in, t.settings.with(opts), 0)
+}
+
+func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, s settings, index int) *Future[Out] {
+	return start(ctx, ex, s, index, func(ctx context.Context) (Out, error) {
+		return t.fn(ctx, in)
+	})
+}
+
+// Go hands a call of fn to ex, like [Submit]. Fn may be a closure, and so runs in
+// this process only.
+func Go[T any](ctx context.Context, ex Executor, fn func(context.Context) (T, error), opts ...Option) *Future[T] {
+	return start(ctx, ex, settings{}.with(opts), 0, fn)
+}
+
+// A job is a call and its future in one object: the inside that the engine sees
+// and the outside that the caller holds.
+type job[T any] struct {
+	future Future[T]
+	call   engine.Call
+	fn     func(context.Context) (T, error)
+	value  T
+	scoped bool // a group answers for its failure
+}
+
+func start[T any](ctx context.Context, ex Executor, s settings, index int, fn func(context.Context) (T, error)) *Future[T] {
+	if ex == nil {
+		ex = goroutines
+	}
+	j := &job[T]{fn: fn}
+	j.call.Init(engine.Spec{Task: s.name, Index: index, Policy: s.policy}, j)
+	_, j.scoped = engine.As[*Group](ex)
+	ctx, j.future.cancel = context.WithCancelCause(ctx)
+	ex.Start(ctx, &j.call)
+	return &j.future
+}
+
+// refused returns the future of a call that failed before any engine saw it.
+func refused[T any](ctx context.Context, s settings, why error) *Future[T] {
+	return start(ctx, refuser{why}, s, 0, func(context.Context) (v T, err error) { return v, nil })
+}
+
+type refuser struct{ why error }
+
+func (r refuser) Start(ctx context.Context, c *engine.Call) {
+	c.Submit(ctx, &engine.Host{Name: "submission", Executor: r})
+	c.Refuse(r.why)
+}
+
+// Run implements [engine.Body].
+func (j *job[T]) Run(ctx context.Context) error {
+	var zero T
+	j.value = zero
+	v, err := j.fn(ctx)
+	j.value = v
+	return err
+}
+
+// Done implements [engine.Body].
+func (j *job[T]) Done(err error) {
+	v := j.value
+	var zero T
+	j.fn, j.value = nil, zero // the future alone decides how long the result lives
+	j.future.cancel(nil)
+	watchUnobserved(j, err)
+	j.future.complete(v, err)
+}

@@ -1,0 +1,52 @@
+package braid
+
+import (
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-braid/braid/engine"
+)
+
+// A failure is what is known of a failed call whose error nobody has taken yet.
+// It holds no pointer to the call's future, so as not to keep it alive.
+type failure struct {
+	host     *engine.Host
+	spec     engine.Spec
+	attempt  int
+	err      error
+	observed atomic.Bool
+}
+
+// watchUnobserved arranges that the failure of j, which is about to be complete,
+// is reported if its future becomes garbage before anybody has taken the result.
+// That a call was cancelled is no news to whoever cancelled it, and is not
+// reported; the failure of a group's child is the group's.
+//
+// Only the garbage collector knows that nobody can ask any more; asyncio relies
+// on it in the same way. So the report comes late, and not at all if the program
+// ends before.
+func watchUnobserved[T any](j *job[T], err error) {
+	if err == nil || j.scoped || engine.Cancelled(err) {
+		return
+	}
+	f := &failure{host: j.call.Host(), spec: j.call.Spec(), attempt: j.call.Attempt(), err: err}
+	j.future.failure = f
+	runtime.AddCleanup(j, (*failure).report, f)
+}
+
+// report is called on a goroutine of the runtime.
+func (f *failure) report() {
+	if f.observed.Load() {
+		return
+	}
+	if l := f.host.Listener; l != nil && l.Unobserved != nil {
+		l.Unobserved(engine.Event{
+			At: time.Now(), Engine: f.host.Name, Task: f.spec.Task,
+			Index: f.spec.Index, Attempt: f.attempt, Err: f.err,
+		})
+		return
+	}
+	slog.Default().Error("a task failed and nobody awaited it", "task", f.spec.Task, "error", f.err)
+}
