@@ -14,6 +14,9 @@ type Node[T any] struct {
 	next, prev *Node[T]
 }
 
+// Next returns the node behind n in its list, or nil.
+func (n *Node[T]) Next() *Node[T] { return n.next }
+
 // A List is a queue of nodes. The zero List is empty.
 type List[T any] struct {
 	head, tail *Node[T]

@@ -1,0 +1,158 @@
+package threading
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/waitq"
+	"github.com/go-braid/braid/strand"
+)
+
+// Drain waits until nothing runs, is parked or waits in the pool. It keeps nobody
+// from submitting more, so the pool may be busy again when it returns. It returns
+// strand.Err(ctx) if ctx is done first, and an error at once if it is called from
+// a task of the pool, which would wait for itself.
+func (p *Pool) Drain(ctx context.Context) error {
+	if p.inside(ctx) {
+		return errors.New("threading: Drain called from a task of the pool: it would wait for itself")
+	}
+	return p.awaitQuiet(ctx, false)
+}
+
+// Close ends the pool. From now on calls are refused with [engine.ErrClosed], and
+// so are those whose submitters wait for room. Close waits for the calls that
+// were admitted. If ctx is done before they are complete, it refuses those that
+// have not begun, cancels the others, with ErrClosed as the cause, and waits for
+// them as long as Config.Grace says. It returns nil when the last goroutine of
+// the pool is about to end, and an error if tasks were cancelled or still run:
+// a goroutine that does not listen to its context cannot be stopped.
+//
+// Close may be called again, to wait again. From a task of the pool it returns
+// an error instead of waiting for itself; the pool is closing all the same.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closing = true
+	p.refusePutters(engine.ErrClosed)
+	for len(p.idle) > 0 {
+		p.dismiss()
+	}
+	p.unlock()
+	if p.inside(ctx) {
+		return errors.New("threading: Close called from a task of the pool: it is closing, but cannot wait for itself")
+	}
+	cut := p.awaitQuiet(ctx, true)
+	if cut == nil {
+		return nil
+	}
+	cancelled := p.abort()
+	if p.cfg.Grace > 0 {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Grace)
+		defer cancel()
+		if p.awaitQuiet(grace, true) == nil {
+			return fmt.Errorf("threading: closing the pool cancelled %d calls: %w", cancelled, cut)
+		}
+	}
+	s := p.Statistics()
+	return fmt.Errorf("threading: closing the pool cancelled %d calls, of which %d still run: %w", cancelled, s.Running+s.Lent, cut)
+}
+
+// inside reports whether ctx is that of a task of p.
+func (p *Pool) inside(ctx context.Context) bool {
+	t, ok := strand.ParkerOf(ctx).(*task)
+	return ok && t.pool == p
+}
+
+// abort refuses the calls in the queue, cancels those that have begun, and
+// returns how many there were.
+func (p *Pool) abort() int {
+	p.mu.Lock()
+	defer p.unlock()
+	n := p.waiting.Len()
+	p.refuseWaiting(engine.ErrClosed)
+	running := make([]*task, 0, p.tasks.Len())
+	for n := p.tasks.Front(); n != nil; n = n.Next() {
+		running = append(running, n.Value)
+	}
+	for _, t := range running {
+		p.after = append(p.after, func() { t.cancel(engine.ErrClosed) })
+	}
+	return n + len(running)
+}
+
+// refuseWaiting empties the queue. It needs p.mu.
+func (p *Pool) refuseWaiting(err error) {
+	p.refusePutters(err)
+	for n := p.waiting.Pop(); n != nil; n = p.waiting.Pop() {
+		t := n.Value
+		if t.stop != nil {
+			t.stop()
+		}
+		p.counters.refused++
+		p.after = append(p.after, func() { t.refuse(err) })
+	}
+	p.wakeQuiet()
+}
+
+// refusePutters sends the submitters that wait away. It needs p.mu.
+func (p *Pool) refusePutters(err error) {
+	for n := p.putters.Pop(); n != nil; n = p.putters.Pop() {
+		n.Value.err = err
+		p.counters.refused++
+		p.after = append(p.after, n.Value.wake)
+	}
+}
+
+// awaitQuiet waits until nothing runs, is parked or waits, and with gone also
+// until no goroutine is left.
+func (p *Pool) awaitQuiet(ctx context.Context, gone bool) error {
+	w := &quiet{pool: p, gone: gone}
+	op := strand.Op{Object: p, Kind: strand.OpWait, Access: strand.Read}
+	return strand.Park(ctx, op, w)
+}
+
+// isQuiet needs p.mu.
+func (p *Pool) isQuiet(gone bool) bool {
+	return p.running == 0 && p.lent == 0 && p.waiting.Len() == 0 && p.putters.Len() == 0 &&
+		(!gone || p.live == 0)
+}
+
+// wakeQuiet wakes those whose wait is over. It needs p.mu.
+func (p *Pool) wakeQuiet() {
+	for n := p.quiet.Front(); n != nil; {
+		next := n.Next()
+		if p.isQuiet(n.Value.gone) {
+			p.quiet.Remove(n)
+			p.after = append(p.after, n.Value.wake)
+		}
+		n = next
+	}
+}
+
+// A quiet is a strand that waits for the end of work.
+type quiet struct {
+	pool *Pool
+	gone bool // it waits for the goroutines to end as well
+	wake func()
+	node waitq.Node[*quiet]
+}
+
+func (w *quiet) Arm(wake func()) bool {
+	p := w.pool
+	p.mu.Lock()
+	defer p.unlock()
+	if p.isQuiet(w.gone) {
+		return false
+	}
+	w.wake, w.node.Value = wake, w
+	p.quiet.Push(&w.node)
+	return true
+}
+
+func (w *quiet) Disarm() bool {
+	p := w.pool
+	p.mu.Lock()
+	defer p.unlock()
+	return p.quiet.Remove(&w.node)
+}

@@ -1,0 +1,153 @@
+package threading
+
+import (
+	"context"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/waitq"
+	"github.com/go-braid/braid/strand"
+)
+
+// A task is a call in a pool, from its admission to its end, and the parker of
+// the strand that runs it.
+type task struct {
+	strand.Goroutine // sleeps, yields and tells the time as goroutines do
+
+	pool   *Pool
+	call   *engine.Call
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	stop   func() bool       // takes back the watch on ctx, while it is in the queue
+	worker *worker           // that runs it
+	node   waitq.Node[*task] // in pool.waiting, then in pool.tasks
+
+	// A careless task may park from several goroutines, and even after its
+	// end. Its slot is lent while at least one of them is parked, so that the
+	// pool's accounts are right whatever tasks do. All under pool.mu.
+	parked int
+	lent   bool
+	ended  bool
+}
+
+// refuse completes a task that was never in the queue, or is not any more.
+func (t *task) refuse(err error) {
+	t.call.Refuse(err)
+	t.cancel(nil)
+}
+
+// withdraw takes t out of the queue, because its context is done.
+func (t *task) withdraw() {
+	p := t.pool
+	p.mu.Lock()
+	removed := p.waiting.Remove(&t.node)
+	if removed {
+		p.refill()
+		p.wakeQuiet()
+	}
+	p.unlock()
+	if removed {
+		t.refuse(strand.Err(t.ctx))
+	}
+}
+
+// run runs t on its worker.
+func (t *task) run() {
+	defer t.cancel(nil)
+	t.call.Run(t.ctx, t.worker.id)
+}
+
+// Park implements [strand.Parker]: it lends the task's slot while the strand is
+// parked.
+func (t *task) Park(ctx context.Context, op strand.Op, w strand.Waitable) error {
+	l := &lender{Waitable: w, task: t, ctx: ctx, op: op}
+	err := t.Goroutine.Park(ctx, op, l)
+	if l.armed {
+		t.reclaim(ctx)
+	}
+	return err
+}
+
+// A lender is a Waitable that lends the task's slot once it is certain that the
+// strand will park.
+type lender struct {
+	strand.Waitable
+	task  *task
+	ctx   context.Context
+	op    strand.Op
+	armed bool
+}
+
+func (l *lender) Arm(wake func()) bool {
+	l.armed = l.Waitable.Arm(wake)
+	if l.armed {
+		l.task.lend(l.ctx, l.op)
+	}
+	return l.armed
+}
+
+func (t *task) lend(ctx context.Context, op strand.Op) {
+	p := t.pool
+	p.mu.Lock()
+	t.parked++
+	first := t.parked == 1 && !t.ended
+	if first && p.lent < p.cfg.MaxLent {
+		t.lent = true
+		p.lent++
+		p.running--
+		p.schedule()
+	}
+	p.unlock()
+	if first {
+		t.call.Parked(ctx, t.worker.id, op)
+	}
+}
+
+// reclaim takes a slot again, waiting for it if need be.
+func (t *task) reclaim(ctx context.Context) {
+	p := t.pool
+	p.mu.Lock()
+	t.parked--
+	last := t.parked == 0 && !t.ended
+	var slot chan struct{}
+	if last && t.lent {
+		t.lent = false
+		if p.running < p.workers {
+			p.running++
+			p.lent--
+		} else {
+			slot = make(chan struct{})
+			p.resumers.Push(&waitq.Node[chan struct{}]{Value: slot})
+		}
+	}
+	p.unlock()
+	if slot != nil {
+		// This is not cut short by ctx: what runs must hold a slot.
+		<-slot
+	}
+	if last {
+		t.call.Resumed(ctx, t.worker.id)
+	}
+}
+
+// end gives back the slot of a task that has returned. It needs pool.mu.
+func (t *task) end() {
+	p := t.pool
+	t.ended = true
+	p.tasks.Remove(&t.node)
+	p.counters.completed++
+	if t.lent { // by a goroutine that it left behind
+		p.lent--
+	} else {
+		p.running--
+	}
+}
+
+// State returns the state of the worker that runs the calling task: what
+// Config.Init of its pool returned. It is the task's alone until it returns. Ok
+// is false if ctx is not that of a task in a pool, or the state is not a T.
+func State[T any](ctx context.Context) (state T, ok bool) {
+	if t, in := strand.ParkerOf(ctx).(*task); in {
+		state, ok = t.worker.state.(T)
+	}
+	return state, ok
+}
