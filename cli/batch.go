@@ -1,0 +1,252 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/halt"
+	"github.com/go-braid/braid/internal/input"
+)
+
+// work is what is done with each input.
+type work interface {
+	// submit hands the call for an input to ex. Seq is the input's number, from
+	// 1. An error means that there is no call, because the input makes no sense.
+	submit(ctx context.Context, ex braid.Executor, it input.Item, seq int, opts []braid.Option) (*braid.Future[any], error)
+
+	// describe says in a line what submit would run.
+	describe(it input.Item, seq int) (string, error)
+}
+
+// A result is what became of one input.
+type result struct {
+	seq      int // the number of the input, from 1
+	item     input.Item
+	future   *braid.Future[any]
+	value    any
+	err      error
+	skipped  bool // not tried, because the run was stopped before
+	attempts int
+	began    time.Time // of the last attempt; zero if there was none
+	wall     time.Duration
+}
+
+// close releases what a result holds beside memory.
+func (r *result) close() {
+	if c, ok := r.value.(interface{ Close() }); ok {
+		c.Close()
+	}
+}
+
+// A tally counts results.
+type tally struct {
+	read    int // inputs taken, those that could not be read included
+	ok      int
+	failed  int
+	skipped int
+}
+
+func (t tally) ended() int { return t.ok + t.failed + t.skipped }
+
+// errHalted is the reason of calls that were withdrawn because the run stops.
+var errHalted = errors.New("the run was stopped before its turn")
+
+// A batch runs work on many inputs. It is made for one run. Its loop, which
+// launches calls and takes their results, runs on one goroutine.
+type batch struct {
+	work    work
+	engine  braid.Executor
+	window  int // calls in flight at most
+	ahead   int // results that may wait for an earlier one, if keep
+	keep    bool
+	halt    halt.Policy
+	options []braid.Option
+	control *control
+
+	// total returns the number of inputs, or 0 while it is not known.
+	total func() int
+	// emit takes each result that is complete, in the order of completion or,
+	// with keep, of the inputs. It is called on the loop's goroutine.
+	emit func(*result)
+	// idle is called when there is nothing to do but to wait.
+	idle func()
+
+	tally     tally
+	exhausted bool // all inputs have been taken
+	launched  int  // the number of the last input that was taken
+	emitted   int  // the number of the last result emitted, if keep
+	inFlight  map[int]*result
+	held      map[int]*result // complete, but waiting for an earlier one
+	arrived   arrivals
+}
+
+// run takes the inputs from src and returns when all calls are complete, or when
+// control says to abandon them.
+func (b *batch) run(ctx context.Context, src *source) {
+	b.inFlight = make(map[int]*result)
+	b.held = make(map[int]*result)
+	b.arrived.notify = make(chan struct{}, 1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer src.stop()
+
+	withdrawn := false
+	for {
+		stage := b.control.stage()
+		if stage >= stageTerminate {
+			cancel(errTerminated)
+		}
+		if stage >= stageAbandon {
+			return
+		}
+		if stage >= stageDrain && !withdrawn {
+			withdrawn = true
+			src.stop()
+			if w, ok := engine.As[engine.Withdrawer](b.engine); ok {
+				w.Withdraw(errHalted)
+			}
+		}
+		launching := stage == stageRun && !src.done()
+		if stage == stageRun && src.done() {
+			b.exhausted = true
+		}
+		if launching && b.hasRoom() {
+			if e, ok := src.next(); ok {
+				b.launch(ctx, e)
+				b.collect()
+				continue
+			}
+		}
+		if (!launching || src.done()) && len(b.inFlight) == 0 {
+			return
+		}
+		if b.idle != nil && len(b.arrived.notify) == 0 {
+			b.idle()
+		}
+		var more <-chan struct{}
+		if launching && b.hasRoom() {
+			more = src.ready
+		}
+		select {
+		case <-more:
+		case <-b.arrived.notify:
+			b.collect()
+		case <-b.control.changed:
+		}
+	}
+}
+
+func (b *batch) hasRoom() bool {
+	if b.keep && b.launched-b.emitted >= b.ahead {
+		return false
+	}
+	return len(b.inFlight) < b.window
+}
+
+// launch starts the call for an input, or takes note that it could not be read.
+func (b *batch) launch(ctx context.Context, e entry) {
+	b.launched++
+	b.tally.read++
+	r := &result{seq: b.launched, item: e.item, attempts: 1}
+	err := e.err
+	if err == nil {
+		opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.seq))
+		b.inFlight[r.seq] = r
+		r.future, err = b.work.submit(ctx, b.engine, e.item, r.seq, opts)
+		if err == nil {
+			r.future.OnDone(func() { b.arrived.add(r) })
+			return
+		}
+		delete(b.inFlight, r.seq)
+	}
+	r.err, r.attempts = err, 0
+	b.complete(r)
+}
+
+// collect takes the results that have arrived.
+func (b *batch) collect() {
+	for _, r := range b.arrived.take() {
+		delete(b.inFlight, r.seq)
+		r.value, r.err = r.future.Await(context.Background())
+		r.future = nil
+		if e, ok := errors.AsType[*braid.TaskError](r.err); ok {
+			r.attempts = e.Attempt
+		}
+		// What was refused because the run stops was never tried. A refusal
+		// for another reason is a failure.
+		if errors.Is(r.err, braid.ErrNotStarted) && (errors.Is(r.err, errHalted) || errors.Is(r.err, errTerminated)) {
+			r.skipped = true
+		}
+		b.complete(r)
+	}
+}
+
+// complete counts r, decides whether the run goes on, and emits what can be.
+func (b *batch) complete(r *result) {
+	switch {
+	case r.skipped:
+		b.tally.skipped++
+	case r.err != nil:
+		b.tally.failed++
+	default:
+		b.tally.ok++
+	}
+	counts := halt.Counts{Failed: b.tally.failed, Succeeded: b.tally.ok, Total: b.knownTotal()}
+	switch b.halt.Decide(counts) {
+	case halt.Drain:
+		b.control.halt(stageDrain)
+	case halt.Kill:
+		b.control.halt(stageTerminate)
+	}
+	if !b.keep {
+		b.emit(r)
+		return
+	}
+	b.held[r.seq] = r
+	for {
+		next, ok := b.held[b.emitted+1]
+		if !ok {
+			return
+		}
+		delete(b.held, next.seq)
+		b.emitted++
+		b.emit(next)
+	}
+}
+
+// knownTotal returns the number of inputs, or 0 while it is not known.
+func (b *batch) knownTotal() int {
+	switch {
+	case b.exhausted:
+		return b.launched
+	case b.total != nil:
+		return b.total()
+	}
+	return 0
+}
+
+// arrivals passes results from the strands that complete them to the loop.
+type arrivals struct {
+	notify chan struct{} // holds a token when there may be results
+	mu     sync.Mutex
+	list   []*result
+}
+
+func (a *arrivals) add(r *result) {
+	a.mu.Lock()
+	a.list = append(a.list, r)
+	a.mu.Unlock()
+	token(a.notify)
+}
+
+func (a *arrivals) take() []*result {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := a.list
+	a.list = nil
+	return list
+}

@@ -1,0 +1,482 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/internal/input"
+	"github.com/go-braid/braid/internal/usage"
+)
+
+// How the rounds are cut.
+const (
+	// A block of inputs takes about so long in one pass: long against the
+	// start and end of a block, when not all workers are busy, and short
+	// enough that a drift of the machine hits all engines alike.
+	blockTarget = 200 * time.Millisecond
+	// Blocks grow at most by this factor, since costs differ along an input.
+	blockGrowth = 4
+	// Work that is over sooner is done again, for the sake of the interval.
+	measureFor = 2 * time.Second
+	// But not more often than this.
+	maxRounds = 15
+)
+
+// compareFlags are the flags of compare.
+type compareFlags struct {
+	batchFlags
+	engines []string
+	rounds  int
+}
+
+func (a *app) compareCommand() *cobra.Command {
+	var f compareFlags
+	cmd := &cobra.Command{
+		Use:   "compare TASK [flags] [INPUT…]\n  " + a.name + " compare [flags] -- COMMAND {} … [::: INPUT…]",
+		Short: "Run the same work on every engine, and say which one to use",
+		Long: `Run the same work on every engine, and say which one to use.
+
+The inputs are taken in blocks. Each block is done once unmeasured, so that files
+are in memory for all, and then on each engine in turn, in an order that changes
+from round to round, so that a drift of the machine hits all alike. The results
+of the engines must be equal. Work that takes less than two seconds is repeated.
+
+The task runs several times on each input. It should not mind.`,
+		Example: `  ` + a.name + ` compare sha256 --glob "$(go env GOROOT)/src/**/*.go"
+  ` + a.name + ` compare sleep 100ms 100ms 100ms 100ms
+  ` + a.name + ` compare --json -j 4 -- gzip -c {} ::: *.log`,
+		ValidArgsFunction: completeTask,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.compare(cmd, &f, args)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringSliceVar(&f.engines, "engines", engineNames(), "the `ENGINES` to compare, separated by commas; the first is the yardstick")
+	fs.IntVar(&f.rounds, "rounds", 0, "measure each block `N` times on each engine (default: as needed)")
+	f.add(fs)
+	_ = cmd.RegisterFlagCompletionFunc("engines", completeWords(engineNames()...))
+	completeBatchFlags(cmd)
+	return cmd
+}
+
+func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error {
+	var err error
+	if a.style, err = styleFor(f.color, a.Out); err != nil {
+		return err
+	}
+	if len(f.engines) < 2 {
+		return usageError(errors.New("--engines: it takes at least two to compare"), "--engines serial,threads")
+	}
+	cmp := &comparison{app: a, ctx: cmd.Context(), control: newControl(), rounds: f.rounds, began: time.Now()}
+	if f.rounds < 0 {
+		return usageError(fmt.Errorf("--rounds %d: it cannot be negative", f.rounds), "--rounds 5")
+	}
+	if cmp.jobs, err = parseJobs(f.jobs); err != nil {
+		return err
+	}
+	if cmp.options, err = f.options(); err != nil {
+		return err
+	}
+	for i, name := range f.engines {
+		kind, err := engineByName(name)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(f.engines[:i], name) {
+			return usageError(fmt.Errorf("--engines: %s stands twice", name), "--engines serial,threads")
+		}
+		cmp.sides = append(cmp.sides, &side{kind: kind})
+	}
+	p, err := f.plan(a, cmd, args)
+	if err != nil {
+		return err
+	}
+	var closeWork func()
+	if cmp.work, closeWork, err = f.work(p, cmp.jobs, cmp.control); err != nil {
+		return err
+	}
+	defer closeWork()
+	if cmp.progress, err = newProgress(f.progress, a.name, a.Err, f.quiet); err != nil {
+		return err
+	}
+	cmp.control.comment = func(stage int32) {
+		if stage == stageDrain {
+			stage = stageTerminate // there is nothing to wait for that is worth having
+			cmp.control.raise(stage, 0, nil)
+		}
+		cmp.progress.line(a.name + ": " + stageComment(stage))
+	}
+	defer cmp.control.watchSignals()()
+	if f.deadline > 0 {
+		defer time.AfterFunc(f.deadline, func() {
+			cmp.control.raise(stageTerminate, exitDeadline, fmt.Errorf("stopped after --deadline %v", f.deadline))
+		}).Stop()
+	}
+	reading, stopReading := context.WithCancel(cmd.Context())
+	defer stopReading()
+	if cmp.progress.bar != nil {
+		cmp.total = countInputs(reading, p.inputs)
+	}
+
+	for _, s := range cmp.sides {
+		s.handle = s.kind.open(cmp.jobs, nil)
+	}
+	cmp.run(p.inputs)
+	cmp.progress.close(false)
+	if code, why := cmp.control.reason(); code != 0 {
+		return &exitError{code: code, err: why}
+	}
+	for _, s := range cmp.sides {
+		if err := s.handle.close(cmd.Context()); err != nil {
+			return &exitError{code: exitUsage, err: err}
+		}
+	}
+	if cmp.inputs == 0 {
+		return &exitError{code: exitNoInput, err: errors.New("there is no input")}
+	}
+	rep := cmp.report()
+	if f.json {
+		enc := json.NewEncoder(a.Out)
+		enc.SetEscapeHTML(false)
+		err = enc.Encode(rep)
+	} else {
+		err = rep.print(a)
+	}
+	if err != nil {
+		return (&printer{err: err}).stdoutError()
+	}
+	if cmp.failed > 0 || cmp.unequal > 0 {
+		return exit(exitFailed)
+	}
+	return nil
+}
+
+// A comparison is the same work on several engines.
+type comparison struct {
+	app      *app
+	ctx      context.Context
+	control  *control
+	work     work
+	jobs     int
+	options  []braid.Option
+	rounds   int // for each block; 0 as needed
+	progress *progress
+	total    func() int
+	sides    []*side
+	began    time.Time
+
+	inputs  int // inputs that were compared or could not be
+	failed  int // inputs that failed
+	unequal int // inputs whose results differed
+	turns   int // passes done, which decides who begins
+	done    int // rounds done
+	spent   time.Duration
+}
+
+// A side is one engine in a comparison.
+type side struct {
+	kind   engineKind
+	handle engineHandle
+
+	wall   time.Duration // for all blocks, each counted once
+	cpu    time.Duration
+	peak   int64
+	child  int64       // the largest memory of a command
+	rounds [][]float64 // for each block, the wall time of each round in seconds
+}
+
+// pass is one run of one block on one engine.
+type pass struct {
+	wall, cpu time.Duration
+	results   []fingerprint
+}
+
+// run does all blocks.
+func (c *comparison) run(cfg input.Config) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	size := 8 * c.jobs
+	var block []entry
+	for it, err := range input.Items(ctx, cfg) {
+		if c.control.stage() >= stageTerminate {
+			return
+		}
+		if block = append(block, entry{it, err}); len(block) < size {
+			continue
+		}
+		wall := c.block(block)
+		c.inputs += len(block)
+		size = nextSize(size, wall, c.rounds)
+		block = block[:0]
+	}
+	if len(block) > 0 && c.control.stage() < stageTerminate {
+		c.block(block)
+		c.inputs += len(block)
+	}
+}
+
+// nextSize returns how many inputs the next block is to have, if one of the
+// given size took so long.
+func nextSize(size int, wall time.Duration, rounds int) int {
+	grow := float64(blockTarget) / float64(max(wall, time.Microsecond))
+	return max(1, int(float64(size)*min(max(grow, 1), blockGrowth)))
+}
+
+// block runs a block on all engines and returns how long the slowest took.
+func (c *comparison) block(block []entry) time.Duration {
+	inputs := c.good(block)
+	if len(inputs) == 0 {
+		return 0
+	}
+	// The pass that warms up also gives the results to compare with.
+	want := c.pass(c.sides[len(c.sides)-1], inputs)
+	c.note(inputs, want.results)
+	for _, s := range c.sides {
+		s.rounds = append(s.rounds, nil)
+	}
+	walls := make([]time.Duration, len(c.sides))
+	cpus := make([]time.Duration, len(c.sides))
+	n := 0
+	for began := time.Now(); c.wantsRound(n, time.Since(began)); n++ {
+		for i := range c.sides {
+			// Every engine is as often first as last.
+			k := (i + c.turns) % len(c.sides)
+			s := c.sides[k]
+			got := c.pass(s, inputs)
+			walls[k] += got.wall
+			cpus[k] += got.cpu
+			s.rounds[len(s.rounds)-1] = append(s.rounds[len(s.rounds)-1], got.wall.Seconds())
+			c.compare(s, inputs, want.results, got.results)
+		}
+		c.turns++
+		c.done++
+		c.progress.update(tally{ok: c.inputs - c.failed, failed: c.failed}, c.known())
+	}
+	slowest := time.Duration(0)
+	for i, s := range c.sides {
+		s.wall += walls[i] / time.Duration(max(n, 1))
+		s.cpu += cpus[i] / time.Duration(max(n, 1))
+		slowest = max(slowest, walls[i]/time.Duration(max(n, 1)))
+	}
+	c.spent += slowest * time.Duration(n)
+	return slowest
+}
+
+// wantsRound reports whether a block is to be done again after n rounds that
+// took so long.
+func (c *comparison) wantsRound(n int, took time.Duration) bool {
+	switch {
+	case c.control.stage() >= stageTerminate:
+		return false
+	case c.rounds > 0:
+		return n < c.rounds
+	case n == 0:
+		return true
+	}
+	// Short blocks are done several times. Once the whole has taken long
+	// enough, one round a block will do.
+	return n < maxRounds && took < measureFor/4 && c.spent < measureFor
+}
+
+func (c *comparison) known() int {
+	if c.total == nil {
+		return 0
+	}
+	return c.total()
+}
+
+// good returns the inputs of a block that could be read, and reports the others.
+func (c *comparison) good(block []entry) []entry {
+	inputs := make([]entry, 0, len(block))
+	for _, e := range block {
+		if e.err != nil {
+			c.failed++
+			c.progress.line(c.app.failure(&result{item: e.item, err: e.err}))
+			continue
+		}
+		inputs = append(inputs, e)
+	}
+	return inputs
+}
+
+// pass runs inputs on the engine of s.
+func (c *comparison) pass(s *side, inputs []entry) pass {
+	p := pass{results: make([]fingerprint, len(inputs))}
+	b := &batch{
+		work: c.work, engine: s.handle, control: c.control,
+		window: 2 * c.jobs, options: c.options,
+		emit: func(r *result) {
+			p.results[r.seq-1] = fingerprintOf(r)
+			if out, ok := r.value.(*commandResult); ok {
+				s.child = max(s.child, out.MaxRSS)
+			}
+			r.close()
+		},
+	}
+	if s.kind.name == "serial" {
+		b.window = 1
+	}
+	// What one pass leaves to be collected is not the next one's to pay for.
+	runtime.GC()
+	_ = usage.ResetPeak()
+	began, before := time.Now(), usedCPU()
+	b.run(c.ctx, sliceSource(inputs))
+	p.wall, p.cpu = time.Since(began), usedCPU()-before
+	if peak, ok := usage.Peak(); ok {
+		s.peak = max(s.peak, peak)
+	}
+	return p
+}
+
+// note reports the inputs that fail.
+func (c *comparison) note(inputs []entry, results []fingerprint) {
+	for i, r := range results {
+		if r.err != nil && c.control.stage() < stageTerminate {
+			c.failed++
+			c.progress.line(c.app.failure(&result{item: inputs[i].item, err: r.err}))
+		}
+	}
+}
+
+// compare reports results that differ between engines.
+func (c *comparison) compare(s *side, inputs []entry, want, got []fingerprint) {
+	for i := range want {
+		if c.control.stage() >= stageTerminate {
+			return
+		}
+		if want[i].sum == got[i].sum {
+			continue
+		}
+		c.unequal++
+		if c.unequal <= 10 {
+			c.progress.line(fmt.Sprintf("%s: %s: the result on %s differs from that on %s",
+				c.app.style.red(c.app.name), shorten(inputs[i].item.Text, 200), s.kind.name, c.sides[len(c.sides)-1].kind.name))
+		}
+	}
+}
+
+// A fingerprint stands for a result where results are compared.
+type fingerprint struct {
+	sum [sha256.Size]byte
+	err error
+}
+
+func fingerprintOf(r *result) fingerprint {
+	h := sha256.New()
+	fmt.Fprintf(h, "%t\n", r.err == nil)
+	switch v := r.value.(type) {
+	case *commandResult:
+		fmt.Fprintf(h, "%d\n", v.Code)
+		if v.Stdout != nil {
+			_, _ = v.Stdout.WriteTo(h)
+		}
+	case interface{ Fingerprint() string }:
+		io.WriteString(h, v.Fingerprint())
+	default:
+		if r.err == nil {
+			text, err := resultText(v)
+			fmt.Fprint(h, text, err)
+		}
+	}
+	return fingerprint{sum: [sha256.Size]byte(h.Sum(nil)), err: r.err}
+}
+
+// usedCPU is the processor time of this process and the commands that it ran.
+func usedCPU() time.Duration {
+	self, _ := usage.Self()
+	children, _ := usage.Children()
+	return self.CPU() + children.CPU()
+}
+
+// A report is what compare found.
+type report struct {
+	Inputs    int            `json:"inputs"`
+	Failed    int            `json:"failed"`
+	Engines   []engineReport `json:"engines"`
+	Rounds    int            `json:"rounds"`
+	Identical bool           `json:"identical"`
+	Jobs      int            `json:"jobs"`
+	Verdict   verdict        `json:"verdict"`
+}
+
+type engineReport struct {
+	Engine    string  `json:"engine"`
+	WallS     float64 `json:"wall_s"`
+	CPUS      float64 `json:"cpu_s"`
+	Tasks     int     `json:"tasks"`
+	Failed    int     `json:"failed"`
+	Speedup   float64 `json:"speedup"`
+	SpeedupLo float64 `json:"speedup_lo,omitempty"`
+	SpeedupHi float64 `json:"speedup_hi,omitempty"`
+	TasksPerS float64 `json:"tasks_per_s"`
+	PeakRSS   int64   `json:"peak_rss_bytes,omitempty"`
+}
+
+func (c *comparison) report() *report {
+	rep := &report{
+		Inputs: c.inputs, Failed: c.failed, Rounds: c.done, Jobs: c.jobs,
+		Identical: c.unequal == 0,
+	}
+	for _, s := range c.sides {
+		e := engineReport{
+			Engine: s.kind.name, WallS: s.wall.Seconds(), CPUS: s.cpu.Seconds(),
+			Tasks: c.inputs, Failed: c.failed, PeakRSS: max(s.peak, s.child),
+		}
+		if e.WallS > 0 {
+			e.TasksPerS = float64(c.inputs) / e.WallS
+			e.Speedup = c.sides[0].wall.Seconds() / e.WallS
+		}
+		e.SpeedupLo, e.SpeedupHi = speedupInterval(c.sides[0].rounds, s.rounds)
+		rep.Engines = append(rep.Engines, e)
+	}
+	rep.Verdict = judge(rep.Engines, c.jobs, runtime.GOMAXPROCS(0))
+	return rep
+}
+
+// print writes the report for people.
+func (r *report) print(a *app) error {
+	var table bytes.Buffer
+	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "engine\twall\tspeed-up\t\ttasks/s\tCPU/wall\tpeak memory\t")
+	for _, e := range r.Engines {
+		interval, memory := "", "?"
+		if e.SpeedupLo > 0 && e.Engine != r.Engines[0].Engine {
+			interval = fmt.Sprintf("[%.2f, %.2f]", e.SpeedupLo, e.SpeedupHi)
+		}
+		if e.PeakRSS > 0 {
+			memory = size(e.PeakRSS)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.2f×\t%s\t%s\t%.0f%%\t%s\t\n",
+			e.Engine, brief(seconds(e.WallS)), e.Speedup, interval, rate(e.TasksPerS), 100*e.CPUS/max(e.WallS, 1e-9), memory)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	same := "All engines gave the same results."
+	if !r.Identical {
+		same = a.style.red("The engines gave different results.")
+	}
+	failed := ""
+	if r.Failed > 0 {
+		failed = fmt.Sprintf(", %s of which failed", count(r.Failed))
+	}
+	_, err := fmt.Fprintf(a.Out, "%s inputs%s, %d at once, %d rounds of interleaved blocks. %s\n\n%s\n%s %s\n",
+		count(r.Inputs), failed, r.Jobs, r.Rounds, same,
+		table.String(), a.style.bold("Use "+r.Verdict.Engine+":"), r.Verdict.Why)
+	return err
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// The stages of a run, each a stricter way to end it than the one before.
+const (
+	stageRun       int32 = iota
+	stageDrain           // launch nothing more, wait for what runs
+	stageTerminate       // and ask what runs to stop
+	stageAbandon         // and kill the commands, and do not wait for tasks
+)
+
+// errTerminated is the cause of cancelled calls.
+var errTerminated = errors.New("the run was terminated")
+
+// A control is the word of whoever may end a run: the user by signals, a policy,
+// a deadline, an error of the output. Stages only ever go up.
+type control struct {
+	changed chan struct{} // holds a token when the stage has changed
+	current atomic.Int32
+
+	mu      sync.Mutex
+	code    int // the exit code that the first reason to stop asks for
+	err     error
+	halted  bool              // by a policy
+	stop    []func()          // called at stageTerminate
+	kill    []func()          // called at stageAbandon
+	comment func(stage int32) // tells the user
+}
+
+func newControl() *control {
+	return &control{changed: make(chan struct{}, 1)}
+}
+
+func (c *control) stage() int32 { return c.current.Load() }
+
+// raise brings the run to the given stage, unless it is there or further
+// already. Code and err say why, if nobody has said so before.
+func (c *control) raise(stage int32, code int, err error) {
+	c.mu.Lock()
+	if c.current.Load() >= stage {
+		c.mu.Unlock()
+		return
+	}
+	c.current.Store(stage)
+	if c.code == 0 {
+		c.code, c.err = code, err
+	}
+	var calls []func()
+	if stage >= stageTerminate {
+		calls, c.stop = c.stop, nil
+	}
+	if stage >= stageAbandon {
+		calls, c.kill = append(calls, c.kill...), nil
+	}
+	c.mu.Unlock()
+	for _, f := range calls {
+		f()
+	}
+	token(c.changed)
+}
+
+// halt brings the run to the given stage because a policy says so.
+func (c *control) halt(stage int32) {
+	c.mu.Lock()
+	c.halted = true
+	c.mu.Unlock()
+	c.raise(stage, exitHalted, nil)
+}
+
+// reason returns the exit code and the error of whoever stopped the run; the code
+// is 0 if nobody did.
+func (c *control) reason() (code int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.code, c.err
+}
+
+// onStop registers what to do when what runs is to stop.
+func (c *control) onStop(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stop = append(c.stop, f)
+}
+
+// onKill registers what to do when running commands are to be killed.
+func (c *control) onKill(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kill = append(c.kill, f)
+}
+
+// watchSignals lets Ctrl-C and SIGTERM end the run: the first Ctrl-C launches
+// nothing more and waits for what runs, the second asks it to stop, the third
+// kills it. SIGTERM begins with the second. The function that it returns undoes
+// this.
+func (c *control) watchSignals() (stop func()) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	// A reader of our output that goes away shall end the run in order, by the
+	// error of the write, not by the signal.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-signals:
+				c.signal(s)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		signal.Reset(syscall.SIGPIPE)
+		cancel()
+		<-done
+	}
+}
+
+func (c *control) signal(s os.Signal) {
+	next := c.stage() + 1
+	code := exitSignal + int(syscall.SIGINT)
+	if s == syscall.SIGTERM {
+		code = exitSignal + int(syscall.SIGTERM)
+		next = max(next, stageTerminate)
+	}
+	c.raise(next, code, nil)
+	if c.comment != nil {
+		c.comment(next)
+	}
+}

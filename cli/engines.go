@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/threading"
+)
+
+// An engineKind is an engine that the command can run tasks on.
+type engineKind struct {
+	name string
+	doc  string
+	// open makes the engine, with so many tasks at once.
+	open func(jobs int, l *engine.Listener) engineHandle
+}
+
+// An engineHandle is an engine in use.
+type engineHandle struct {
+	engine.Executor
+	close func(context.Context) error
+}
+
+// engineKinds are the engines, the yardstick first and then the one to choose
+// when nothing is said.
+var engineKinds = []engineKind{
+	{
+		name: "serial",
+		doc:  "one after the other",
+		open: func(_ int, l *engine.Listener) engineHandle {
+			return engineHandle{engine.NewSerial(l), func(context.Context) error { return nil }}
+		},
+	},
+	{
+		name: "threads",
+		doc:  "a pool of goroutines in this process",
+		open: func(jobs int, l *engine.Listener) engineHandle {
+			p := threading.NewPool(threading.Config{Workers: jobs, Listener: l})
+			return engineHandle{p, p.Close}
+		},
+	},
+}
+
+const defaultEngine = "threads"
+
+func engineNames() []string {
+	names := make([]string, len(engineKinds))
+	for i, k := range engineKinds {
+		names[i] = k.name
+	}
+	return names
+}
+
+func engineByName(name string) (engineKind, error) {
+	for _, k := range engineKinds {
+		if k.name == name {
+			return k, nil
+		}
+	}
+	names := engineNames()
+	return engineKind{}, usageError(
+		fmt.Errorf("there is no engine %q%s: there are %s", name, didYouMean(name, names), strings.Join(names, ", ")),
+		"--engine "+defaultEngine)
+}
+
+// parseJobs reads the value of -j: a number, a percentage of the processors, or
+// auto.
+func parseJobs(s string) (int, error) {
+	cpus := runtime.GOMAXPROCS(0)
+	bad := usageError(fmt.Errorf("-j %q: it is a number of at least 1, a percentage of the %d processors, or auto", s, cpus), "-j auto")
+	if s == "auto" {
+		return cpus, nil
+	}
+	if p, ok := strings.CutSuffix(s, "%"); ok {
+		f, err := strconv.ParseFloat(p, 64)
+		if err != nil || !(f > 0) || f > 100_000 {
+			return 0, bad
+		}
+		return max(1, int(math.Round(f/100*float64(cpus)))), nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return 0, bad
+	}
+	return n, nil
+}

@@ -1,0 +1,266 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/internal/command"
+	"github.com/go-braid/braid/internal/input"
+	"github.com/go-braid/braid/internal/template"
+)
+
+// batchFlags are the flags that run and compare have in common: what to do, with
+// which inputs, how often to try.
+type batchFlags struct {
+	globs    []string
+	from     []string
+	null     bool
+	csv      bool
+	noHeader bool
+	ndjson   bool
+
+	shell bool
+	out   string
+	set   []string
+
+	jobs     string
+	timeout  time.Duration
+	retries  int
+	backoff  string
+	deadline time.Duration
+
+	json     bool
+	quiet    bool
+	progress string
+	color    string
+}
+
+func (f *batchFlags) add(fs *pflag.FlagSet) {
+	fs.StringArrayVar(&f.globs, "glob", nil, "take the files that `PATTERN` matches as inputs; ** is any number of directories")
+	fs.StringArrayVar(&f.from, "from", nil, "read inputs from `FILE`, a line each; - is standard input")
+	fs.BoolVarP(&f.null, "null", "0", false, "inputs end with NUL instead of a newline, as find -print0 writes them")
+	fs.BoolVar(&f.csv, "csv", false, "inputs are CSV records; the first one names the columns")
+	fs.BoolVar(&f.noHeader, "no-header", false, "with --csv: the first record is data")
+	fs.BoolVar(&f.ndjson, "ndjson", false, "inputs are JSON values, a line each")
+
+	fs.BoolVar(&f.shell, "shell", false, "run the command by the shell; inputs are quoted for it")
+	fs.StringVar(&f.out, "out", "", "write results of the task into `DIR` (short for --set out=DIR)")
+	fs.StringArrayVar(&f.set, "set", nil, "set a field of the task's argument: `NAME=VALUE`")
+
+	fs.StringVarP(&f.jobs, "jobs", "j", "auto", "run `N` at once, or N% of the processors, or auto")
+	fs.DurationVar(&f.timeout, "timeout", 0, "stop an input that runs longer than `DURATION`")
+	fs.IntVar(&f.retries, "retries", 0, "try an input that failed up to `N` times more")
+	fs.StringVar(&f.backoff, "backoff", "100ms..30s", "pauses between tries, at random up to `BASE..MAX`: BASE doubles each time")
+	fs.DurationVar(&f.deadline, "deadline", 0, "stop everything after `DURATION`")
+
+	fs.BoolVar(&f.json, "json", false, "print JSON")
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
+	fs.StringVar(&f.progress, "progress", progressAuto, "show progress as `HOW`: auto, bar, plain or none")
+	fs.StringVar(&f.color, "color", "auto", "colour what is said: `WHEN` is auto, always or never")
+}
+
+// A plan is what the command line asks for.
+type plan struct {
+	name   string // of the task, or of the command
+	task   string // empty for a command
+	args   []string
+	inputs input.Config
+}
+
+// plan reads what to do, and with which inputs, from the arguments.
+func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, error) {
+	p := &plan{}
+	dash := cmd.ArgsLenAtDash()
+	var inputs []string
+	switch {
+	case dash == 0: // run [flags] -- COMMAND … [::: INPUT…]
+		p.args, inputs = args, nil
+		if i := slices.Index(args, ":::"); i >= 0 {
+			p.args, inputs = args[:i], args[i+1:]
+		}
+		if len(p.args) == 0 {
+			return nil, usageError(errors.New("there is no command after --"), cmd.CommandPath()+" -- wc -l {}")
+		}
+		p.name = filepath.Base(p.args[0])
+	case len(args) == 0:
+		return nil, usageError(errors.New("it needs a task, or -- and a command"),
+			fmt.Sprintf("%s --help; %s tasks, for a list of tasks", cmd.CommandPath(), a.name))
+	default: // run TASK [flags] [INPUT…]
+		p.task, inputs = args[0], args[1:]
+		p.name = p.task
+		if len(inputs) > 0 && inputs[0] == ":::" {
+			inputs = inputs[1:]
+		}
+	}
+	if i := slices.Index(inputs, ":::"); i >= 0 {
+		return nil, usageError(errors.New("::: stands twice: there is one list of inputs"), cmd.CommandPath()+" … ::: A B C")
+	}
+	cfg, err := f.inputs(a, inputs)
+	if err != nil {
+		return nil, err
+	}
+	p.inputs = cfg
+	return p, nil
+}
+
+// inputs says where the inputs come from.
+func (f *batchFlags) inputs(a *app, args []string) (input.Config, error) {
+	cfg := input.Config{
+		Args: args, Globs: f.globs, Files: f.from, Stdin: a.In,
+		NoHeader: f.noHeader,
+	}
+	formats := 0
+	for _, format := range []struct {
+		on bool
+		is input.Format
+	}{{f.null, input.NUL}, {f.csv, input.CSV}, {f.ndjson, input.NDJSON}} {
+		if format.on {
+			cfg.Format = format.is
+			formats++
+		}
+	}
+	if formats > 1 {
+		return cfg, usageError(errors.New("-0, --csv and --ndjson exclude one another"), "")
+	}
+	if f.noHeader && !f.csv {
+		return cfg, usageError(errors.New("--no-header goes with --csv"), "")
+	}
+	if len(args)+len(f.globs)+len(f.from) == 0 {
+		if isTerminal(a.In) {
+			return cfg, &exitError{code: exitNoInput, err: errors.New("there is no input"),
+				try: "inputs as arguments, --glob 'dir/**/*.go', --from FILE, or pipe them in, a line each"}
+		}
+		cfg.Files = []string{input.Stdin}
+	}
+	if err := cfg.Validate(); err != nil {
+		return cfg, usageError(err, a.name+" help inputs")
+	}
+	return cfg, nil
+}
+
+// work makes what the plan asks for. Close must be called when it is done.
+func (f *batchFlags) work(p *plan, jobs int, c *control) (w work, closeWork func(), err error) {
+	if p.task != "" {
+		if f.shell {
+			return nil, nil, usageError(errors.New("--shell is for commands, after --"), "")
+		}
+		set := f.set
+		if f.out != "" {
+			set = append(slices.Clone(set), "out="+f.out)
+		}
+		w, err := newTaskWork(p.task, set)
+		return w, func() {}, err
+	}
+	if f.out != "" || len(f.set) > 0 {
+		return nil, nil, usageError(errors.New("--out and --set are for tasks, not for commands"), "")
+	}
+	return f.commandWork(p, jobs, c)
+}
+
+func (f *batchFlags) commandWork(p *plan, jobs int, c *control) (work, func(), error) {
+	t, err := template.Parse(p.args, template.Options{
+		Shell:   f.shell,
+		Keys:    p.inputs.Named(),
+		Columns: p.inputs.Format == input.CSV || p.inputs.Format == input.NDJSON,
+	})
+	if err != nil {
+		return nil, nil, usageError(err, programName()+" help placeholders")
+	}
+	runner, err := command.NewRunner(command.Config{})
+	if err != nil {
+		return nil, nil, &exitError{code: exitUsage, err: err}
+	}
+	// A program that is not there is found out before thousands of inputs fail.
+	// A name with a placeholder is different for each.
+	if name := p.args[0]; !f.shell && !strings.Contains(name, "{") {
+		if err := runner.Check(name); err != nil {
+			runner.Close()
+			try := ""
+			if template.LooksLikeShell(p.args) {
+				try = fmt.Sprintf("%s run --shell -- %s", programName(), template.Quote(strings.Join(p.args, " ")))
+			}
+			return nil, nil, usageError(err, try)
+		}
+	}
+	c.onKill(runner.Kill)
+	w := &commandWork{template: t, runner: runner, name: p.name, slots: make(chan int, jobs)}
+	for i := range jobs {
+		w.slots <- i + 1
+	}
+	return w, runner.Close, nil
+}
+
+// options are the options of each call.
+func (f *batchFlags) options() ([]braid.Option, error) {
+	if f.retries < 0 {
+		return nil, usageError(fmt.Errorf("--retries %d: it cannot be negative", f.retries), "--retries 3, for up to three more tries")
+	}
+	if f.timeout < 0 || f.deadline < 0 {
+		return nil, usageError(errors.New("--timeout and --deadline cannot be negative"), "--timeout 30s")
+	}
+	base, most, err := parseBackoff(f.backoff)
+	if err != nil {
+		return nil, err
+	}
+	return []braid.Option{braid.Timeout(f.timeout), braid.Retry(f.retries), braid.Backoff(base, most)}, nil
+}
+
+// parseBackoff reads BASE..MAX, BASE alone, or none.
+func parseBackoff(s string) (base, most time.Duration, err error) {
+	if s == "none" || s == "0" {
+		return -1, 0, nil
+	}
+	from, to, ok := strings.Cut(s, "..")
+	base, err = parseDuration(from)
+	most = base
+	if err == nil && ok {
+		most, err = parseDuration(to)
+	}
+	if err != nil || base <= 0 || most < base {
+		return 0, 0, usageError(fmt.Errorf("--backoff %q: it is BASE..MAX, such as 1s..60s, or none", s), "--backoff 1s..60s")
+	}
+	return base, most, nil
+}
+
+// countInputs counts the inputs by reading them a second time, in the background,
+// where that is possible. The function that it returns gives the number, or 0
+// while it is not known.
+func countInputs(ctx context.Context, cfg input.Config) func() int {
+	for _, name := range cfg.Files {
+		info, err := os.Stat(name)
+		if name == input.Stdin || err != nil || !info.Mode().IsRegular() {
+			return func() int { return 0 }
+		}
+	}
+	var total atomic.Int64
+	if len(cfg.Globs)+len(cfg.Files) == 0 {
+		total.Store(int64(len(cfg.Args)))
+	} else {
+		go func() {
+			n := length(input.Items(ctx, cfg))
+			if ctx.Err() == nil {
+				total.Store(n)
+			}
+		}()
+	}
+	return func() int { return int(total.Load()) }
+}
+
+func length(items iter.Seq2[input.Item, error]) (n int64) {
+	for range items {
+		n++
+	}
+	return n
+}

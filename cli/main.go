@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// Main runs the command on the arguments and streams of the process, and exits
+// with the code that it comes to. Call it last in main.
+func Main() {
+	os.Exit(Run(context.Background(), os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
+
+// Streams are what a command reads and writes. They are used by several
+// goroutines, but each by one at a time.
+type Streams struct {
+	In  io.Reader // inputs, where the command line names no others
+	Out io.Writer // the product: results, and nothing else
+	Err io.Writer // all that there is to say about it
+}
+
+// Run runs the command with the given arguments, without its name, and returns
+// its exit code; see "braid help exit-codes". While it works it handles the
+// signals of an interactive program. It blocks until the work is done or ctx is
+// over and what was running has ended.
+func Run(ctx context.Context, args []string, s Streams) int {
+	a := &app{Streams: s, name: programName()}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var e *exitError
+	if !errors.As(err, &e) {
+		// Cobra's own: an unknown command or flag.
+		e = usageError(err, fmt.Sprintf("%s --help", a.name))
+	}
+	a.explain(e)
+	return e.code
+}
+
+// app is one run of the command.
+type app struct {
+	Streams
+	name  string
+	style style
+}
+
+func programName() string {
+	return strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+}
+
+// explain writes an error and what to do about it.
+func (a *app) explain(e *exitError) {
+	if e.err == nil {
+		return
+	}
+	fmt.Fprintf(a.Err, "%s: %s\n", a.name, strings.TrimPrefix(e.err.Error(), "braid: "))
+	if e.try != "" {
+		fmt.Fprintf(a.Err, "Try: %s\n", e.try)
+	}
+}
+
+// isTerminal reports whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

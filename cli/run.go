@@ -1,0 +1,282 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-braid/braid/internal/command"
+	"github.com/go-braid/braid/internal/halt"
+	"github.com/go-braid/braid/internal/input"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	batchFlags
+	engine     string
+	halt       string
+	keep       bool
+	dryRun     bool
+	exitStatus string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run TASK [flags] [INPUT…]\n  " + a.name + " run [flags] -- COMMAND {} … [::: INPUT…]",
+		Short: "Run a task or a command on every input",
+		Long: `Run a task or a command on every input, several at once.
+
+Inputs are arguments, files that --glob matches, lines of --from FILE, or lines
+of standard input. Each result is printed when it is ready, on standard output;
+all else goes to standard error. See "` + a.name + ` help inputs" and
+"` + a.name + ` help placeholders"; "` + a.name + ` tasks" lists the tasks.
+
+An interrupt (Ctrl-C) launches nothing more and waits for what runs, a second one
+asks that to stop, a third one kills it.`,
+		Example: `  ` + a.name + ` run sha256 --glob 'src/**/*.go'
+  find . -name '*.log' -print0 | ` + a.name + ` run gzip --out packed -0
+  ` + a.name + ` run -j 8 --retries 3 --timeout 10s fetch --from urls.txt
+  ` + a.name + ` run -- convert {} {.}.png ::: *.jpg
+  ` + a.name + ` run --csv --from people.csv -- ./greet --name {name} --city {city}
+  ` + a.name + ` run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`,
+		ValidArgsFunction: completeTask,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd, &f, args)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&f.engine, "engine", defaultEngine, "run on `ENGINE`; see \""+a.name+" help engines\"")
+	f.add(fs)
+	fs.StringVar(&f.halt, "halt", "never", "stop early, as GNU parallel does: `WHEN,WHY=N`, such as soon,fail=3 or now,success=1")
+	fs.BoolVarP(&f.keep, "keep-order", "k", false, "print results in the order of the inputs")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be run, and run nothing")
+	fs.StringVar(&f.exitStatus, "exit-status", exitAny, "what the exit code says of failures: `WHICH` is any, first, count or max")
+	_ = cmd.RegisterFlagCompletionFunc("engine", completeWords(engineNames()...))
+	completeBatchFlags(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
+	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
+	return cmd
+}
+
+func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+	ctx := cmd.Context()
+	var err error
+	if a.style, err = styleFor(f.color, a.Err); err != nil {
+		return err
+	}
+	kind, err := engineByName(f.engine)
+	if err != nil {
+		return err
+	}
+	jobs, err := parseJobs(f.jobs)
+	if err != nil {
+		return err
+	}
+	if kind.name == "serial" {
+		if cmd.Flags().Changed("jobs") && jobs != 1 {
+			return usageError(fmt.Errorf("-j %s: the serial engine runs one at a time", f.jobs), "--engine "+defaultEngine)
+		}
+		jobs = 1
+	}
+	policy, err := halt.Parse(f.halt)
+	if err != nil {
+		return usageError(fmt.Errorf("--halt: %w", err), "--halt soon,fail=3")
+	}
+	status, err := parseExitStatus(f.exitStatus)
+	if err != nil {
+		return err
+	}
+	options, err := f.options()
+	if err != nil {
+		return err
+	}
+	p, err := f.plan(a, cmd, args)
+	if err != nil {
+		return err
+	}
+	c := newControl()
+	w, closeWork, err := f.work(p, jobs, c)
+	if err != nil {
+		return err
+	}
+	defer closeWork()
+	if f.dryRun {
+		return a.dryRun(ctx, w, p.inputs)
+	}
+
+	prog, err := newProgress(f.progress, a.name, a.Err, f.quiet)
+	if err != nil {
+		return err
+	}
+	c.comment = func(stage int32) { prog.line(a.name + ": " + stageComment(stage)) }
+	defer c.watchSignals()()
+	if f.deadline > 0 {
+		defer time.AfterFunc(f.deadline, func() {
+			c.raise(stageTerminate, exitDeadline, fmt.Errorf("stopped after --deadline %v", f.deadline))
+		}).Stop()
+	}
+
+	// The clock of each result comes from the engine's events.
+	clock := &stopwatch{}
+	handle := kind.open(jobs, clock.listener())
+	out := &printer{app: a, out: bufio.NewWriterSize(a.Out, 64<<10), talk: prog, json: f.json}
+	reading, stopCounting := context.WithCancel(ctx)
+	defer stopCounting()
+	b := &batch{
+		work: w, engine: handle, control: c,
+		window: 2 * jobs, keep: f.keep, ahead: max(1000, 4*jobs),
+		halt: policy, options: options,
+	}
+	if kind.name == "serial" {
+		b.window = 1
+	}
+	if prog.bar != nil || policy.Percent {
+		b.total = countInputs(reading, p.inputs)
+	}
+	b.emit = func(r *result) {
+		r.began, r.wall = clock.take(r.seq)
+		status.add(r)
+		out.print(r)
+		prog.update(b.tally, b.knownTotal())
+		if out.err != nil {
+			c.raise(stageTerminate, exitUsage, nil)
+		}
+	}
+	b.idle = out.flush
+	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
+	out.flush()
+	stopped, why := c.reason()
+	prog.close(b.tally.read > 0)
+	if c.stage() < stageAbandon {
+		// Nothing is in flight, so this does not wait.
+		if err := handle.close(context.WithoutCancel(ctx)); err != nil {
+			return &exitError{code: exitUsage, err: err}
+		}
+	}
+
+	switch {
+	case out.err != nil:
+		return out.stdoutError()
+	case ctx.Err() != nil:
+		return &exitError{code: exitUsage, err: context.Cause(ctx)}
+	case stopped == exitHalted:
+		if b.tally.failed > 0 && status.which != exitAny {
+			return exit(status.code(b.tally))
+		}
+		return a.halted(b, policy)
+	case stopped != 0:
+		return &exitError{code: stopped, err: why}
+	case b.tally.read == 0:
+		return &exitError{code: exitNoInput, err: errors.New("there is no input")}
+	}
+	return exit(status.code(b.tally))
+}
+
+// halted ends a run that a policy has stopped. If the policy was met by the last
+// input, nothing was left out.
+func (a *app) halted(b *batch, policy halt.Policy) error {
+	if b.tally.skipped == 0 && b.exhausted {
+		if b.tally.failed > 0 {
+			return exit(exitFailed)
+		}
+		return nil
+	}
+	return &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
+}
+
+func stageComment(stage int32) string {
+	switch stage {
+	case stageDrain:
+		return "interrupted: waiting for what runs; interrupt again to stop it"
+	case stageTerminate:
+		return "stopping what runs; interrupt again to kill it"
+	}
+	return "killed"
+}
+
+// dryRun prints what would be run.
+func (a *app) dryRun(ctx context.Context, w work, cfg input.Config) error {
+	out := bufio.NewWriter(a.Out)
+	seq, failed := 0, 0
+	for it, err := range input.Items(ctx, cfg) {
+		seq++
+		var line string
+		if err == nil {
+			line, err = w.describe(it, seq)
+		}
+		if err != nil {
+			failed++
+			fmt.Fprintln(a.Err, a.failure(&result{item: it, err: err}))
+			continue
+		}
+		if _, err := out.WriteString(line + "\n"); err != nil {
+			return &exitError{code: exitUsage, err: err}
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	switch {
+	case seq == 0:
+		return &exitError{code: exitNoInput, err: errors.New("there is no input")}
+	case failed > 0:
+		return exit(exitFailed)
+	}
+	return nil
+}
+
+// The values of --exit-status.
+const (
+	exitAny   = "any"
+	exitFirst = "first"
+	exitCount = "count"
+	exitMax   = "max"
+)
+
+// An exitStatus makes the exit code of a run from what its inputs came to.
+type exitStatus struct {
+	which      string
+	first, max int // exit codes of commands that failed
+}
+
+func parseExitStatus(which string) (*exitStatus, error) {
+	switch which {
+	case exitAny, exitFirst, exitCount, exitMax:
+		return &exitStatus{which: which}, nil
+	}
+	return nil, usageError(fmt.Errorf("--exit-status %q: it is any, first, count or max", which), "--exit-status any")
+}
+
+func (s *exitStatus) add(r *result) {
+	if r.err == nil || r.skipped {
+		return
+	}
+	code := exitFailed
+	if e, ok := errors.AsType[*command.ExitError](r.err); ok && e.Code > 0 {
+		code = e.Code
+	}
+	if s.first == 0 {
+		s.first = code
+	}
+	s.max = max(s.max, code)
+}
+
+func (s *exitStatus) code(t tally) int {
+	switch {
+	case t.failed == 0:
+		return exitOK
+	case s.which == exitFirst:
+		return s.first
+	case s.which == exitCount:
+		return min(t.failed, 101)
+	case s.which == exitMax:
+		return s.max
+	}
+	return exitFailed
+}

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/go-braid/braid/internal/input"
+)
+
+// A source hands the inputs of a run to the loop, which must not wait for a slow
+// input while results arrive: a goroutine reads them, a bounded number ahead.
+// Next, done and stop are called by the loop only.
+type source struct {
+	ready  chan struct{} // holds a token when next may have something new
+	cancel context.CancelFunc
+	taken  []entry // what the loop has taken over and not used yet
+	ended  bool    // and there is no more
+
+	mu     sync.Mutex
+	read   []entry       // what the reader has read and the loop not taken over
+	atEnd  bool          // and there is no more
+	demand chan struct{} // holds a token when the loop has taken over
+}
+
+type entry struct {
+	item input.Item
+	err  error
+}
+
+// readAhead is how many inputs the reader is ahead at most.
+const readAhead = 256
+
+// newSource starts to read items.
+func newSource(ctx context.Context, items iter.Seq2[input.Item, error]) *source {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &source{
+		ready:  make(chan struct{}, 1),
+		demand: make(chan struct{}, 1),
+		cancel: cancel,
+	}
+	go s.readAll(ctx, items)
+	return s
+}
+
+// sliceSource returns a source of inputs that are there already.
+func sliceSource(entries []entry) *source {
+	return &source{cancel: func() {}, taken: entries, ended: true}
+}
+
+func (s *source) readAll(ctx context.Context, items iter.Seq2[input.Item, error]) {
+	defer func() {
+		s.mu.Lock()
+		s.atEnd = true
+		s.mu.Unlock()
+		token(s.ready)
+	}()
+	for it, err := range items {
+		for !s.offer(entry{it, err}) {
+			select {
+			case <-s.demand:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// offer adds e to what has been read, if there is room.
+func (s *source) offer(e entry) bool {
+	s.mu.Lock()
+	if len(s.read) >= readAhead {
+		s.mu.Unlock()
+		return false
+	}
+	s.read = append(s.read, e)
+	first := len(s.read) == 1
+	s.mu.Unlock()
+	if first {
+		token(s.ready)
+	}
+	return true
+}
+
+// next returns the next input, if there is one now.
+func (s *source) next() (e entry, ok bool) {
+	if len(s.taken) == 0 && !s.ended {
+		s.mu.Lock()
+		s.taken, s.read, s.ended = s.read, nil, s.atEnd
+		s.mu.Unlock()
+		token(s.demand)
+	}
+	if len(s.taken) == 0 {
+		return entry{}, false
+	}
+	e = s.taken[0]
+	s.taken = s.taken[1:]
+	return e, true
+}
+
+// done reports whether next will never have anything again.
+func (s *source) done() bool { return s.ended && len(s.taken) == 0 }
+
+// stop ends the reading. The reader may stay behind in a read that cannot be
+// interrupted.
+func (s *source) stop() {
+	s.cancel()
+	s.taken, s.ended = nil, true
+}
+
+// token puts a token into c, which holds one at most.
+func token(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// topics are the help topics: commands that only have a text.
+func (a *app) topics() []*cobra.Command {
+	topic := func(name, short, text string) *cobra.Command {
+		return &cobra.Command{Use: name, Short: short, Long: strings.TrimSpace(text)}
+	}
+	return []*cobra.Command{
+		topic("exit-codes", "What the exit codes mean", exitCodesText),
+		topic("placeholders", "What {} and its kin stand for in commands", placeholdersText),
+		topic("inputs", "Where inputs come from", inputsText),
+		topic("engines", "The engines, and when to use which", enginesText()),
+		topic("json", "What --json prints", jsonText),
+	}
+}
+
+const placeholdersText = `
+PLACEHOLDERS
+In a command after --, as in GNU parallel:
+
+  {}    the input                      {#}   its number, from 1
+  {.}   without its extension          {%}   the number of the slot that runs it
+  {/}   its base name                  {n}   its n-th column, from 1 (--csv)
+  {//}  its directory                  {key} a named column, or a key (--csv, --ndjson)
+  {/.}  base name, no extension        {n.}  {n/} {n//} {n/.} likewise for columns
+
+If no argument has a placeholder for the input, {} is added at the end.
+
+Commands are run as argument vectors, without a shell: each argument stays one
+argument, whatever characters the input has. With --shell the command is one
+string for the shell, and the values are quoted for it.
+`
+
+const inputsText = `
+INPUTS
+Inputs are taken, one after the other and never read as a whole, from
+
+  arguments            behind the task, or behind ::: for a command
+  --glob PATTERN       files that match; ** is any number of directories
+  --from FILE          the lines of a file; - is standard input
+  standard input       its lines, if nothing else is given
+
+  -0, --null           inputs end with NUL, as find -print0 writes them
+  --csv                inputs are CSV records, the first names the columns
+  --ndjson             inputs are JSON values, a line each
+
+An input that cannot be read is reported and counted as failed; the others are
+done all the same.
+
+For a task, the input becomes its argument: text as it is, numbers and durations
+parsed, and JSON for anything else. For a task whose argument has fields, plain
+text goes to the first of them, and --set NAME=VALUE sets others.
+`
+
+const jsonText = `
+JSON
+"run --json" prints an object a line for each input:
+
+  seq, input, ok, attempts, wall_s      always
+  result                                of a task that succeeded
+  error                                 if it failed
+  command, exit, signal, stdout,
+  stderr, cpu_s, max_rss_bytes          of a command
+
+"compare --json" prints one object:
+
+  {"inputs":…, "engines":[{"engine":…, "wall_s":…, "cpu_s":…, "tasks":…,
+  "failed":…, "speedup":…, "speedup_lo":…, "speedup_hi":…, "tasks_per_s":…,
+  "peak_rss_bytes":…}], "rounds":…, "identical":…,
+  "verdict":{"engine":…, "why":…}}
+
+Fields may be added. Times are in seconds.
+`
+
+func enginesText() string {
+	var b strings.Builder
+	b.WriteString("ENGINES\n")
+	for _, k := range engineKinds {
+		fmt.Fprintf(&b, "  %-10s%s\n", k.name, k.doc)
+	}
+	b.WriteString(`
+Threads is the one to begin with. Serial is the yardstick, and the one to debug
+on. "compare" measures which is faster for your work, and says why.
+
+A command after -- is always a process of its own; the engine decides how many
+run at once.
+`)
+	return b.String()
+}

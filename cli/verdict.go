@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// A verdict says which engine to use, and why.
+type verdict struct {
+	Engine string `json:"engine"`
+	Why    string `json:"why"`
+}
+
+// tieBand is the difference that does not matter: an engine must be faster by
+// more than this, for certain, to be preferred to a simpler one.
+const tieBand = 0.05
+
+// judge chooses among engines that did the same work, the first of which is the
+// yardstick. They are in the order of their simplicity.
+func judge(engines []engineReport, jobs, cpus int) verdict {
+	base := engines[0]
+	best := 0
+	for i, e := range engines {
+		if e.Speedup > engines[best].Speedup {
+			best = i
+		}
+	}
+	// A simpler engine wins unless the faster one is so beyond doubt.
+	for i := range best {
+		if !clearlyFaster(engines[best], engines[i]) {
+			best = i
+			break
+		}
+	}
+	e := engines[best]
+	busy := base.CPUS / max(base.WallS, 1e-9) // of one processor, when done serially
+	var kind string
+	switch {
+	case busy >= 0.7:
+		kind = fmt.Sprintf("the work computes (%.0f%% of the %s time was spent on a processor)", 100*min(busy, 1), base.Engine)
+	case busy <= 0.3:
+		kind = fmt.Sprintf("the work waits (only %.0f%% of the %s time was spent on a processor)", 100*busy, base.Engine)
+	default:
+		kind = fmt.Sprintf("the work computes and waits (%.0f%% of the %s time was spent on a processor)", 100*busy, base.Engine)
+	}
+	if best == 0 {
+		var why string
+		switch fastest := slices.MaxFunc(engines[1:], func(a, b engineReport) int { return compareFloat(a.Speedup, b.Speedup) }); {
+		case fastest.SpeedupLo == 0 && fastest.Speedup > 1:
+			why = fmt.Sprintf("too little was measured to tell: %s took %.2f× of its time; give it more inputs, or --rounds", fastest.Engine, 1/fastest.Speedup)
+		case fastest.Speedup >= 1-tieBand:
+			why = fmt.Sprintf("there is no difference that matters (%s is %.2f× as fast), and it is the simplest", fastest.Engine, fastest.Speedup)
+		default:
+			why = fmt.Sprintf("it is the fastest (%s is %.2f× as fast): a task is so short that handing it over costs more than it gains", fastest.Engine, fastest.Speedup)
+		}
+		return verdict{Engine: e.Engine, Why: why + "; " + kind + "."}
+	}
+	interval := ""
+	if e.SpeedupLo > 0 {
+		interval = fmt.Sprintf(" [%.2f, %.2f]", e.SpeedupLo, e.SpeedupHi)
+	}
+	why := fmt.Sprintf("it is %.2f×%s as fast as %s: %s", e.Speedup, interval, base.Engine, kind)
+	switch {
+	case busy >= 0.7:
+		why += fmt.Sprintf(", and %s shared it", processors(min(jobs, cpus)))
+	case busy <= 0.3:
+		why += fmt.Sprintf(", and %d waited together", jobs)
+		if jobs <= cpus {
+			why += "; a higher -j would help more"
+		}
+	}
+	return verdict{Engine: e.Engine, Why: why + "."}
+}
+
+func processors(n int) string {
+	if n == 1 {
+		return "1 processor"
+	}
+	return fmt.Sprintf("%d processors", n)
+}
+
+func compareFloat(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// clearlyFaster reports whether fast beats slow by more than the tie band, with
+// the whole of its interval. Without an interval nothing is clear unless the
+// factor is large.
+func clearlyFaster(fast, slow engineReport) bool {
+	if fast.SpeedupLo == 0 {
+		return fast.Speedup > 1.5*slow.Speedup
+	}
+	return fast.SpeedupLo > slow.Speedup*(1+tieBand)
+}
+
+// speedupInterval returns a 95 % interval of the factor by which the rounds of
+// other are faster than those of base, by the bootstrap (Efron, 1979): the
+// rounds of each block are drawn again, with replacement, a thousand times, and
+// the blocks as well. Rounds come in pairs, one of each engine, so pairs are
+// drawn. The generator is seeded, so that the same rounds give the same interval.
+// With fewer than four pairs there is no interval.
+func speedupInterval(base, other [][]float64) (lo, hi float64) {
+	pairs := 0
+	for i := range base {
+		pairs += min(len(base[i]), len(other[i]))
+	}
+	if pairs < 4 {
+		return 0, 0
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const draws = 1000
+	ratios := make([]float64, 0, draws)
+	for range draws {
+		var sumBase, sumOther float64
+		for range base {
+			b := rnd.IntN(len(base))
+			n := min(len(base[b]), len(other[b]))
+			var blockBase, blockOther float64
+			for range n {
+				k := rnd.IntN(n)
+				blockBase += base[b][k]
+				blockOther += other[b][k]
+			}
+			if n > 0 {
+				sumBase += blockBase / float64(n)
+				sumOther += blockOther / float64(n)
+			}
+		}
+		if sumOther > 0 {
+			ratios = append(ratios, sumBase/sumOther)
+		}
+	}
+	if len(ratios) == 0 {
+		return 0, 0
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)*25/1000], ratios[len(ratios)*975/1000]
+}
