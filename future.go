@@ -46,11 +46,25 @@ func (f *Future[T]) result() (T, error) {
 // its engine know.
 func (f *Future[T]) Done() <-chan struct{} { return f.channel() }
 
+// OnDone has f called once the call is complete, at once if it is already. F is
+// called on whatever strand completes the call, so it must neither block nor
+// panic; for anything longer, start a goroutine in it or use [AsCompleted].
+// Several functions are called in the order of their registration. Stop takes f
+// back, and reports whether it did before f was called.
+func (f *Future[T]) OnDone(fn func()) (stop func() bool) {
+	n := &waitq.Node[func()]{Value: fn}
+	if !f.watch(n) {
+		fn()
+	}
+	return func() bool { return f.unwatch(n) }
+}
+
 // Cancel asks the call to end: its context is cancelled with the given cause,
-// for which nil means context.Canceled. A call that waits to be run, or to be
-// retried, fails at once with [ErrNotStarted]; one that runs fails when the task
-// returns an error, and succeeds if it succeeds all the same. Cancel does not
-// wait, and does nothing to a call that is complete.
+// for which nil means context.Canceled. A call that waits to be run fails at once
+// with [ErrNotStarted], one that waits to be retried with its last failure and
+// the cancelling; one that runs fails when the task returns an error, and
+// succeeds if it succeeds all the same. Cancel does not wait, and does nothing to
+// a call that is complete.
 func (f *Future[T]) Cancel(cause error) { f.cancel(cause) }
 
 func (f *Future[T]) complete(v T, err error) {

@@ -36,8 +36,9 @@ func Map[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in ite
 			ex = goroutines
 		}
 		m := &mapping[In, Out]{ex: ex, task: t, settings: t.settings.with(opts), yield: yield}
+		m.settings.index = 0
 		m.window = m.settings.policy.Limit
-		if m.window == 0 {
+		if m.window <= 0 {
 			m.window = 2 * engine.Size(ex)
 		}
 		m.run(ctx, in)
@@ -54,7 +55,6 @@ type mapping[In, Out any] struct {
 	window   int
 	yield    func(Out, error) bool
 
-	next     int            // index of the next input
 	order    []*Future[Out] // calls in flight, oldest first, if ordered
 	arrivals arrivals[Out]  // calls in flight, if not
 	left     bool           // the consumer has left the loop
@@ -111,8 +111,8 @@ func (m *mapping[In, Out]) feed(ctx, calls context.Context, in iter.Seq[In]) (er
 }
 
 func (m *mapping[In, Out]) start(ctx context.Context, in In) {
-	f := submit(ctx, m.ex, m.task, in, m.settings, m.next)
-	m.next++
+	f := submit(ctx, m.ex, m.task, in, m.settings)
+	m.settings.index++
 	if m.settings.policy.Unordered {
 		m.arrivals.add(f)
 	} else {

@@ -19,6 +19,7 @@ type settings struct {
 	policy Policy
 	name   string
 	doc    string
+	index  int
 }
 
 func (s settings) with(opts []Option) settings {
@@ -38,6 +39,12 @@ func WithPolicy(p Policy) Option {
 // reports.
 func Name(name string) Option {
 	return func(s *settings) { s.name = name }
+}
+
+// Index numbers a call among those of an operation, from 0. Events carry it, so
+// that a listener can tell which input a call is for. [Map] sets it itself.
+func Index(i int) Option {
+	return func(s *settings) { s.index = i }
 }
 
 // Doc gives a task a sentence of documentation, which lists of tasks show.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/go-braid/braid/engine"
@@ -23,8 +24,8 @@ import (
 // failures.
 //
 // That a child was cancelled, by its future's Cancel or with the scope, is not a
-// failure. If ctx ends and work was cut short by that, Scope returns
-// strand.Err(ctx). If body panics, the children are cancelled and awaited, and
+// failure. If ctx ends and work was cut short by that, and nothing has failed,
+// Scope returns strand.Err(ctx). If body panics, the children are cancelled and awaited, and
 // the panic goes on.
 //
 // With [Limit] at most so many children run at once; starting another waits.
@@ -165,6 +166,7 @@ func (g *Group) leave(err error) {
 	case g.ctx.Err() != nil && endedBy(err, g.ctx):
 		g.cut = true
 	case engine.Cancelled(err):
+	case g.bodyErr != nil && errors.Is(g.bodyErr, err): // body has passed it on
 	default:
 		g.failures = append(g.failures, err)
 		if g.join == FailFast {
@@ -200,7 +202,9 @@ func (g *Group) fail(err error) {
 		return
 	}
 	g.bodyErr = err
-	g.failures = append(g.failures, err)
+	// A failure of a child that body awaited and passes on counts once.
+	passedOn := func(f error) bool { return errors.Is(err, f) }
+	g.failures = append(slices.DeleteFunc(g.failures, passedOn), err)
 	g.mu.Unlock()
 	if g.join == FailFast {
 		g.cancel(err)

@@ -2,6 +2,7 @@ package braid
 
 import (
 	"context"
+	"errors"
 
 	"github.com/go-braid/braid/engine"
 )
@@ -17,14 +18,16 @@ var goroutines = engine.NewGoroutines(nil)
 // full it waits, or the future fails with [ErrSaturated], as the engine is
 // configured.
 //
-// The call runs under a context that ends with ctx, or by the future's Cancel.
-// The options win over those that t was defined with.
+// The call runs under a context that ends with ctx, by the future's Cancel, or
+// when the task has returned: a call that is to outlive the task that starts it
+// needs another context, such as its scope's. The options win over those that t
+// was defined with.
 func Submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, opts ...Option) *Future[Out] {
-	return submit(ctx, ex, t, in, t.settings.with(opts), 0)
+	return submit(ctx, ex, t, in, t.settings.with(opts))
 }
 
-func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, s settings, index int) *Future[Out] {
-	return start(ctx, ex, s, index, func(ctx context.Context) (Out, error) {
+func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, s settings) *Future[Out] {
+	return start(ctx, ex, s, func(ctx context.Context) (Out, error) {
 		return t.fn(ctx, in)
 	})
 }
@@ -32,7 +35,7 @@ func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in 
 // Go hands a call of fn to ex, like [Submit]. Fn may be a closure, and so runs in
 // this process only.
 func Go[T any](ctx context.Context, ex Executor, fn func(context.Context) (T, error), opts ...Option) *Future[T] {
-	return start(ctx, ex, settings{}.with(opts), 0, fn)
+	return start(ctx, ex, settings{}.with(opts), fn)
 }
 
 // A job is a call and its future in one object: the inside that the engine sees
@@ -45,12 +48,12 @@ type job[T any] struct {
 	scoped bool // a group answers for its failure
 }
 
-func start[T any](ctx context.Context, ex Executor, s settings, index int, fn func(context.Context) (T, error)) *Future[T] {
+func start[T any](ctx context.Context, ex Executor, s settings, fn func(context.Context) (T, error)) *Future[T] {
 	if ex == nil {
 		ex = goroutines
 	}
 	j := &job[T]{fn: fn}
-	j.call.Init(engine.Spec{Task: s.name, Index: index, Policy: s.policy}, j)
+	j.call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, j)
 	_, j.scoped = engine.As[*Group](ex)
 	ctx, j.future.cancel = context.WithCancelCause(ctx)
 	ex.Start(ctx, &j.call)
@@ -59,7 +62,8 @@ func start[T any](ctx context.Context, ex Executor, s settings, index int, fn fu
 
 // refused returns the future of a call that failed before any engine saw it.
 func refused[T any](ctx context.Context, s settings, why error) *Future[T] {
-	return start(ctx, refuser{why}, s, 0, func(context.Context) (v T, err error) { return v, nil })
+	s.policy.Retry = engine.Retry{} // it would be refused again
+	return start(ctx, refuser{why}, s, func(context.Context) (v T, err error) { return v, nil })
 }
 
 type refuser struct{ why error }
@@ -68,6 +72,9 @@ func (r refuser) Start(ctx context.Context, c *engine.Call) {
 	c.Submit(ctx, &engine.Host{Name: "submission", Executor: r})
 	c.Refuse(r.why)
 }
+
+// errReturned is the cause of a task's context once the task has returned.
+var errReturned = errors.New("braid: the task that the context belongs to has returned")
 
 // Run implements [engine.Body].
 func (j *job[T]) Run(ctx context.Context) error {
@@ -83,7 +90,7 @@ func (j *job[T]) Done(err error) {
 	v := j.value
 	var zero T
 	j.fn, j.value = nil, zero // the future alone decides how long the result lives
-	j.future.cancel(nil)
+	j.future.cancel(errReturned)
 	watchUnobserved(j, err)
 	j.future.complete(v, err)
 }

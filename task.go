@@ -67,11 +67,14 @@ func (t *Task[In, Out]) Types() (in, out reflect.Type) {
 func (t *Task[In, Out]) SubmitAny(ctx context.Context, ex Executor, in any, opts ...Option) *Future[any] {
 	s := t.settings.with(opts)
 	arg, ok := in.(In)
+	if in == nil && reflect.TypeFor[In]().Kind() == reflect.Interface {
+		ok = true // nil is an In, though it has no type to assert
+	}
 	if !ok {
 		err := fmt.Errorf("the argument is of type %T, not %v", in, reflect.TypeFor[In]())
 		return refused[any](ctx, s, err)
 	}
-	return start(ctx, ex, s, 0, func(ctx context.Context) (any, error) {
+	return start(ctx, ex, s, func(ctx context.Context) (any, error) {
 		return t.fn(ctx, arg)
 	})
 }
@@ -79,9 +82,14 @@ func (t *Task[In, Out]) SubmitAny(ctx context.Context, ex Executor, in any, opts
 // A Definition is a task that [Define] made, without its types: what a command
 // line, a worker process or a list of tasks needs of it.
 type Definition interface {
+	// Name returns the task's name.
 	Name() string
+	// Doc returns the sentence that the option Doc set, or "".
 	Doc() string
+	// Types returns the types of the task's argument and result.
 	Types() (in, out reflect.Type)
+	// SubmitAny is Submit for an argument whose type is known only at run
+	// time: the call fails with ErrNotStarted if it does not fit.
 	SubmitAny(ctx context.Context, ex Executor, in any, opts ...Option) *Future[any]
 }
 

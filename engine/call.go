@@ -26,7 +26,7 @@ type Body interface {
 type Spec struct {
 	Task   string // the task's name; empty for a closure without one
 	Index  int    // which of a number of calls of the same task this is, from 0
-	Policy Policy
+	Policy Policy // how the call is to be treated
 }
 
 // The states of a call, in their order. A retry goes back from callRunning or
@@ -51,7 +51,7 @@ type Call struct {
 	base    context.Context // the context of the first Start
 	host    *Host
 	expiry  *queueDeadline
-	lastErr error // of the attempt before this one
+	lastErr error // of the last attempt that ran
 }
 
 // A Host is what an engine tells a call about itself.
@@ -158,6 +158,10 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // Run or Refuse, once, for each Start.
 func (c *Call) Refuse(why error) {
 	c.begin()
+	if q := c.expiry; q != nil && errors.Is(why, q.over) {
+		// The context says that it was cancelled; it was the limit.
+		why = q.over
+	}
 	c.settle(c.base, 0, false, why)
 }
 
@@ -188,7 +192,9 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry.release()
 	if err != nil && c.base.Err() == nil && c.spec.Policy.wantsRetry(c.attempt, started, err) {
-		c.lastErr = err
+		if started {
+			c.lastErr = err
+		}
 		delay := c.spec.Policy.Retry.delay(c.attempt, rand.Float64())
 		if l := c.host.Listener; l != nil && l.Retrying != nil {
 			e := c.event(ctx, worker)
@@ -203,7 +209,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	if err != nil {
 		switch {
 		case started:
-		case c.attempt == 1:
+		case c.lastErr == nil:
 			err = &NotStartedError{Err: err}
 		default:
 			// An earlier attempt did run, so the task as a whole has: the

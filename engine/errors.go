@@ -84,8 +84,8 @@ const (
 // A TimeoutError is the cause of a context that ended because a limit of the
 // call's policy was over. It matches context.DeadlineExceeded.
 type TimeoutError struct {
-	Limit time.Duration
-	Phase Phase // PhaseQueue or PhaseRun
+	Limit time.Duration // how long it was
+	Phase Phase         // PhaseQueue or PhaseRun
 }
 
 // Error names the limit.
@@ -119,7 +119,7 @@ func (e *PanicError) Unwrap() error {
 
 // A CrashError is the death of the process in which a task ran.
 type CrashError struct {
-	PID      int
+	PID      int    // the process
 	ExitCode int    // -1 if a signal ended the process
 	Signal   string // the signal's name, such as "SIGKILL"; empty if none did
 	OOM      bool   // whether the process was killed for want of memory
@@ -201,17 +201,20 @@ func (e *retriesError) Unwrap() []error { return []error{e.last, e.ended} }
 // Cancelled reports whether err, the outcome of a call, says only that the call
 // was cancelled: its context was cancelled before it ran, while it ran and gave
 // up, or between two attempts. A limit of time that was over is a failure, not a
-// cancelling; so is a context.Canceled that the task came by in another way.
+// cancelling; so is a context.Canceled that the task came by in another way,
+// such as from a call of its own that was cancelled.
 func Cancelled(err error) bool {
 	if !errors.Is(err, context.Canceled) {
 		return false
 	}
-	if errors.Is(err, ErrNotStarted) {
+	if t, ok := errors.AsType[*TaskError](err); ok {
+		err = t.Err
+	}
+	// Only the outermost layer tells of this call; what is below it may tell of
+	// others.
+	switch err.(type) {
+	case *NotStartedError, *InterruptedError, *retriesError:
 		return true
 	}
-	if _, ok := errors.AsType[*InterruptedError](err); ok {
-		return true
-	}
-	_, ok := errors.AsType[*retriesError](err)
-	return ok
+	return false
 }

@@ -34,6 +34,14 @@ type Sizer interface {
 	Size() int
 }
 
+// A Withdrawer is an executor that can give back calls that wait for their turn.
+type Withdrawer interface {
+	// Withdraw refuses every call that was admitted and has not begun to run,
+	// and every call that waits to be admitted, with the given error. It
+	// returns how many there were. Calls that come later are admitted as usual.
+	Withdraw(why error) int
+}
+
 // As finds the first executor that has the capability T in the chain that
 // begins with ex and goes on with Unwrap() Executor. Executors that wrap others
 // offer that method, and so do not hide what those can do.
@@ -96,17 +104,21 @@ func NewSerial(l *Listener) *Serial {
 // Size implements [Sizer]: it returns 1.
 func (s *Serial) Size() int { return 1 }
 
-// Start implements [Executor]. It returns when the call is complete. The body
-// runs on a goroutine of its own all the same: a task that ends its goroutine,
-// as t.FailNow does, must not end the one that submitted it.
+// Start implements [Executor]. It returns when the call is complete, after its
+// last attempt. The body runs on a goroutine of its own all the same: a task that
+// ends its goroutine, as t.FailNow does, must not end the one that submitted it.
 func (s *Serial) Start(ctx context.Context, c *Call) {
-	ctx = c.Submit(ctx, &s.host)
-	var returned strand.Event
-	go func() {
-		defer returned.Set()
+	if c.Attempt() > 1 {
+		// The Start of the first attempt is still waiting, for this one too.
+		ctx = c.Submit(ctx, &s.host)
 		c.Run(strand.Detach(ctx), 0)
-	}()
+		return
+	}
+	var complete strand.Event
+	c.OnDone(func(error) { complete.Set() })
+	ctx = c.Submit(ctx, &s.host)
+	go c.Run(strand.Detach(ctx), 0)
 	// Cancelling reaches the body through ctx; the wait for its end is not
 	// cut short, or two calls would overlap.
-	_ = returned.Wait(context.WithoutCancel(ctx))
+	_ = complete.Wait(context.WithoutCancel(ctx))
 }

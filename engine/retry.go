@@ -46,7 +46,7 @@ func (p *Policy) wantsRetry(attempt int, started bool, err error) bool {
 	if started && errors.Is(err, context.Canceled) {
 		return false // somebody has cancelled it on purpose
 	}
-	if !p.Idempotent && outcomeUnknown(err) {
+	if started && !p.Idempotent && outcomeUnknown(err) {
 		return false
 	}
 	if p.Retry.On != nil {
@@ -82,7 +82,11 @@ func (r Retry) delay(attempt int, u float64) time.Duration {
 		ceil = DefaultRetryCap
 	}
 	for i := 1; i < attempt && base < ceil; i++ {
-		base *= 2
+		if base > ceil/2 {
+			base = ceil // doubling might overflow
+		} else {
+			base *= 2
+		}
 	}
 	return time.Duration(u * float64(min(base, ceil)))
 }

@@ -5,7 +5,7 @@ import "context"
 // Err returns the error of a wait that ended because ctx is done, or nil when
 // ctx is not done. Under errors.Is it matches ctx.Err(), that is
 // context.Canceled or context.DeadlineExceeded, and the cause that was given
-// when the context was cancelled; its text is the cause's.
+// when the context was cancelled; its text gives both.
 func Err(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {

@@ -3,6 +3,7 @@ package strand
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/go-braid/braid/internal/waitq"
@@ -59,12 +60,17 @@ func (s *Semaphore) take(n int) bool {
 
 // Release adds n permits and hands them to those who wait, in order. It never
 // waits and may be called from any goroutine, also to raise the number of
-// permits above the first. It panics if n is negative.
+// permits above the first. It panics if n is negative, or if there would be more
+// than math.MaxInt free permits.
 func (s *Semaphore) Release(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("strand: cannot release %d permits", n))
 	}
 	s.mu.Lock()
+	if n > math.MaxInt-s.free {
+		s.mu.Unlock()
+		panic(fmt.Sprintf("strand: cannot release %d permits: there would be too many", n))
+	}
 	s.free += n
 	served := s.serve()
 	s.mu.Unlock()

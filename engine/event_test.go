@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-braid/braid/strand"
+)
+
+// log is a listener that writes down what it hears.
+type log struct {
+	mu     sync.Mutex
+	events []Event
+	lines  []string
+}
+
+func (l *log) listener() *Listener {
+	note := func(what string) func(Event) {
+		return func(e Event) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.events = append(l.events, e)
+			l.lines = append(l.lines, fmt.Sprintf("%s %d", what, e.Attempt))
+		}
+	}
+	return &Listener{
+		Submitted: note("submitted"), Started: note("started"), Parked: note("parked"), Resumed: note("resumed"),
+		Retrying: note("retrying"), Finished: note("finished"),
+	}
+}
+
+func TestEventsOfARetriedCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		attempts := 0
+		policy := Policy{Retry: Retry{Max: 3, Base: time.Second}}
+		begin := time.Now()
+		err := runOn(t, NewGoroutines(l.listener()), Spec{Task: "probe", Index: 5, Policy: policy}, func(context.Context) error {
+			if attempts++; attempts < 3 {
+				return errTest
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"submitted 1", "started 1", "retrying 1",
+			"submitted 2", "started 2", "retrying 2",
+			"submitted 3", "started 3", "finished 3",
+		}
+		if !slices.Equal(l.lines, want) {
+			t.Fatalf("the listener heard %v, want %v", l.lines, want)
+		}
+		var pauses time.Duration
+		for i, e := range l.events {
+			if e.Task != "probe" || e.Index != 5 || e.Engine != "goroutines" {
+				t.Errorf("event %d is of task %q, index %d, engine %q", i, e.Task, e.Index, e.Engine)
+			}
+			if e.Call == 0 || e.Call != l.events[0].Call {
+				t.Errorf("event %d has the call number %d, the first %d", i, e.Call, l.events[0].Call)
+			}
+			if retrying := i == 2 || i == 5; retrying != (e.Err != nil) {
+				t.Errorf("event %d, %s, has the error %v", i, l.lines[i], e.Err)
+			} else if !retrying && e.Delay != 0 {
+				t.Errorf("event %d has the delay %v", i, e.Delay)
+			}
+			pauses += e.Delay
+		}
+		if d := l.events[8].At.Sub(begin); d != pauses {
+			t.Errorf("the call took %v, its pauses %v", d, pauses)
+		}
+	})
+}
+
+func TestParkedAndResumed(t *testing.T) {
+	var l log
+	c := NewCall(Spec{}, &body{run: nothing, done: func(error) {}})
+	m := newManual(l.listener())
+	m.Start(context.Background(), c)
+	s := <-m.starts
+	op := strand.Op{Kind: strand.OpSleep}
+	c.body.(*body).run = func(ctx context.Context) error {
+		c.Parked(ctx, 3, op)
+		c.Resumed(ctx, 3)
+		return nil
+	}
+	c.Run(s.ctx, 3)
+	want := []string{"submitted 1", "started 1", "parked 1", "resumed 1", "finished 1"}
+	if !slices.Equal(l.lines, want) {
+		t.Fatalf("the listener heard %v, want %v", l.lines, want)
+	}
+	if e := l.events[2]; e.Op != op || e.Worker != 3 {
+		t.Errorf("Parked told of %v on worker %d, want %v on 3", e.Op, e.Worker, op)
+	}
+	if e := l.events[3]; e.Op != (strand.Op{}) {
+		t.Errorf("Resumed told of %v", e.Op)
+	}
+}
+
+func TestFinishedBeforeDone(t *testing.T) {
+	var order []string
+	l := &Listener{Finished: func(Event) { order = append(order, "finished") }}
+	c := NewCall(Spec{}, &body{run: nothing, done: func(error) { order = append(order, "done") }})
+	ctx := c.Submit(context.Background(), &Host{Name: "test", Listener: l})
+	c.Run(ctx, 1)
+	if !slices.Equal(order, []string{"finished", "done"}) {
+		t.Errorf("the order is %v, want the event before the result", order)
+	}
+}
