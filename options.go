@@ -64,7 +64,8 @@ func Timeout(d time.Duration) Option {
 // QueueTimeout bounds how long one attempt of a call may wait to be run; d ≤ 0 is
 // without limit, the default. At the limit the call fails with [ErrNotStarted]
 // and context.DeadlineExceeded. Time spent waiting does not count against
-// [Timeout].
+// [Timeout]. Waiting for a place among the [Limit] of a scope is bounded in the
+// same way, on its own.
 func QueueTimeout(d time.Duration) Option {
 	return func(s *settings) { s.policy.QueueTimeout = d }
 }

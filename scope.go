@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/strand"
@@ -107,36 +108,58 @@ func (g *Group) Unwrap() Executor { return g.ex }
 
 // Start implements [Executor].
 func (g *Group) Start(ctx context.Context, c *engine.Call) {
-	if err := g.enter(); err != nil {
-		c.Submit(ctx, &g.host)
-		c.Refuse(err)
-		return
-	}
-	release := func() {}
-	if ctx.Value(groupKey{g}) == nil {
-		// The call was started under a context from elsewhere; it must end with
-		// the group's as well.
-		joined, cancel := context.WithCancelCause(ctx)
-		stop := context.AfterFunc(g.ctx, func() { cancel(context.Cause(g.ctx)) })
-		ctx, release = joined, func() { stop(); cancel(nil) }
-	}
-	slots := 0
-	c.OnDone(func(err error) {
-		release()
-		if g.slots != nil {
-			g.slots.Release(slots)
-		}
-		g.leave(err)
-	})
-	if g.slots != nil {
-		if err := g.slots.Acquire(ctx, 1); err != nil {
+	// A call that the group itself has refused, and that is retried, comes here
+	// again. It has been counted in.
+	if c.Attempt() == 1 {
+		if err := g.enter(); err != nil {
 			c.Submit(ctx, &g.host)
 			c.Refuse(err)
 			return
 		}
-		slots = 1
+		ctx = g.adopt(ctx, c)
+	}
+	if g.slots != nil {
+		if err := g.acquire(ctx, c.Spec().Policy.QueueTimeout); err != nil {
+			c.Submit(ctx, &g.host)
+			c.Refuse(err)
+			return
+		}
+		c.OnDone(func(error) { g.slots.Release(1) })
 	}
 	g.ex.Start(ctx, c)
+}
+
+// adopt makes c a child of the group and returns the context for it: one that
+// ends with the group's even if ctx comes from elsewhere.
+func (g *Group) adopt(ctx context.Context, c *engine.Call) context.Context {
+	if ctx.Value(groupKey{g}) != nil {
+		c.OnDone(g.leave)
+		return ctx
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(g.ctx, func() { cancel(context.Cause(g.ctx)) })
+	c.OnDone(func(err error) {
+		stop()
+		cancel(nil)
+		g.leave(err)
+	})
+	return ctx
+}
+
+// acquire takes a place among those that Limit allows, waiting for it as long as
+// the call may wait to be run.
+func (g *Group) acquire(ctx context.Context, limit time.Duration) error {
+	if limit <= 0 {
+		return g.slots.Acquire(ctx, 1)
+	}
+	over := &TimeoutError{Limit: limit, Phase: engine.PhaseQueue}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, over)
+	defer cancel()
+	err := g.slots.Acquire(ctx, 1)
+	if errors.Is(err, over) {
+		return over
+	}
+	return err
 }
 
 // enter counts a child in, or says why there can be none.
@@ -163,7 +186,8 @@ func (g *Group) leave(err error) {
 		if g.join == FirstSuccess {
 			end = errScopeSuccess
 		}
-	case g.ctx.Err() != nil && endedBy(err, g.ctx):
+	case g.ctx.Err() != nil && engine.Interrupted(err) &&
+		(engine.Cancelled(err) || errors.Is(err, context.Cause(g.ctx))):
 		g.cut = true
 	case engine.Cancelled(err):
 	case g.bodyErr != nil && errors.Is(g.bodyErr, err): // body has passed it on
@@ -188,15 +212,10 @@ func (g *Group) leave(err error) {
 	}
 }
 
-// endedBy reports whether err is no more than the end of ctx.
-func endedBy(err error, ctx context.Context) bool {
-	return engine.Cancelled(err) || errors.Is(err, context.Cause(ctx))
-}
-
 // fail deals with the error of the body.
 func (g *Group) fail(err error) {
 	g.mu.Lock()
-	if g.ctx.Err() != nil && errors.Is(err, g.ctx.Err()) {
+	if errors.Is(err, g.ctx.Err()) && strand.IsErr(g.ctx, err) {
 		g.cut = true // it only passes on that the scope was ending
 		g.mu.Unlock()
 		return

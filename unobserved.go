@@ -14,6 +14,7 @@ import (
 type failure struct {
 	host     *engine.Host
 	spec     engine.Spec
+	id       uint64
 	attempt  int
 	err      error
 	observed atomic.Bool
@@ -31,7 +32,7 @@ func watchUnobserved[T any](j *job[T], err error) {
 	if err == nil || j.scoped || engine.Cancelled(err) {
 		return
 	}
-	f := &failure{host: j.call.Host(), spec: j.call.Spec(), attempt: j.call.Attempt(), err: err}
+	f := &failure{host: j.call.Host(), spec: j.call.Spec(), id: j.call.ID(), attempt: j.call.Attempt(), err: err}
 	j.future.failure = f
 	runtime.AddCleanup(j, (*failure).report, f)
 }
@@ -43,7 +44,7 @@ func (f *failure) report() {
 	}
 	if l := f.host.Listener; l != nil && l.Unobserved != nil {
 		l.Unobserved(engine.Event{
-			At: time.Now(), Engine: f.host.Name, Task: f.spec.Task,
+			At: time.Now(), Engine: f.host.Name, Call: f.id, Task: f.spec.Task,
 			Index: f.spec.Index, Attempt: f.attempt, Err: f.err,
 		})
 		return

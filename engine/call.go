@@ -58,7 +58,7 @@ type Call struct {
 type Host struct {
 	Name     string    // such as "threads": it appears in errors and events
 	Listener *Listener // nil: nobody listens
-	Executor Executor  // the engine itself, which further attempts go to
+	Executor Executor  // the engine itself, which further attempts go to; nil: there are none
 }
 
 // NewCall returns a call of body.
@@ -75,6 +75,9 @@ func (c *Call) Init(spec Spec, body Body) {
 
 // Spec returns the call's description.
 func (c *Call) Spec() Spec { return c.spec }
+
+// ID returns the number that events give to the call, or 0 if nobody listens.
+func (c *Call) ID() uint64 { return c.id }
 
 // Attempt returns which attempt at the task this is, from 1.
 func (c *Call) Attempt() int { return c.attempt }
@@ -149,7 +152,7 @@ func (c *Call) Run(ctx context.Context, worker int) {
 		}
 		c.settle(ctx, worker, true, err)
 	}()
-	err = blame(run, c.body.Run(run))
+	err = c.blame(run, c.body.Run(run))
 	returned = true
 }
 
@@ -191,7 +194,7 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 // settle ends an attempt: the call is retried or complete.
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry.release()
-	if err != nil && c.base.Err() == nil && c.spec.Policy.wantsRetry(c.attempt, started, err) {
+	if err != nil && c.host.Executor != nil && c.base.Err() == nil && c.spec.Policy.wantsRetry(c.attempt, started, err) {
 		if started {
 			c.lastErr = err
 		}
@@ -256,13 +259,18 @@ func (c *Call) event(ctx context.Context, worker int) Event {
 
 var nextID atomic.Uint64
 
-// blame marks an error that is ctx's own as such, and adds why ctx ended:
-// "context deadline exceeded" does not tell which deadline.
-func blame(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
-		return err
+// blame puts the right light on the error of a body. One that is ctx's own is
+// marked as such, with why ctx ended: "context deadline exceeded" does not tell
+// which deadline. And one that says of another call that it was not started must
+// not be taken to say so of this one.
+func (c *Call) blame(ctx context.Context, err error) error {
+	if strand.IsErr(ctx, err) {
+		err = &InterruptedError{Err: err, Cause: context.Cause(ctx), end: ctx.Err()}
 	}
-	return &InterruptedError{Err: err, Cause: context.Cause(ctx)}
+	if errors.Is(err, ErrNotStarted) {
+		err = &ranError{err}
+	}
+	return err
 }
 
 // A queueDeadline ends the context of a call that waits too long. Once stopped it

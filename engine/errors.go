@@ -174,8 +174,9 @@ func (e *RemoteError) Error() string { return e.Text }
 // An InterruptedError says that a task gave up because its context was done: the
 // error that it returned was the context's.
 type InterruptedError struct {
-	Err   error // what the task returned; it matches context.Canceled or context.DeadlineExceeded
+	Err   error // what the task returned
 	Cause error // context.Cause of the context, such as a *TimeoutError
+	end   error // the context's Err
 }
 
 // Error returns the text of Err, and the cause if that says more.
@@ -186,8 +187,13 @@ func (e *InterruptedError) Error() string {
 	return e.Err.Error() + ": " + e.Cause.Error()
 }
 
-// Unwrap returns Err and Cause.
-func (e *InterruptedError) Unwrap() []error { return []error{e.Err, e.Cause} }
+// Unwrap returns Err, Cause, and the Err of the context.
+func (e *InterruptedError) Unwrap() []error {
+	if e.end == nil {
+		return []error{e.Err, e.Cause}
+	}
+	return []error{e.Err, e.Cause, e.end}
+}
 
 // retriesError is the failure of an attempt, after which no further one could be
 // started.
@@ -198,23 +204,50 @@ func (e *retriesError) Error() string {
 }
 func (e *retriesError) Unwrap() []error { return []error{e.last, e.ended} }
 
-// Cancelled reports whether err, the outcome of a call, says only that the call
-// was cancelled: its context was cancelled before it ran, while it ran and gave
-// up, or between two attempts. A limit of time that was over is a failure, not a
-// cancelling; so is a context.Canceled that the task came by in another way,
-// such as from a call of its own that was cancelled.
-func Cancelled(err error) bool {
-	if !errors.Is(err, context.Canceled) {
+// ranError is the error of a task that ran, and failed because another call was
+// not started. It hides that, since the promise of ErrNotStarted is about the
+// call that has the error.
+type ranError struct{ err error }
+
+func (e *ranError) Error() string { return e.err.Error() }
+
+func (e *ranError) Is(target error) bool {
+	return target != ErrNotStarted && errors.Is(e.err, target)
+}
+
+func (e *ranError) As(target any) bool {
+	if _, ok := target.(**NotStartedError); ok {
 		return false
 	}
+	return errors.As(e.err, target)
+}
+
+// Interrupted reports whether err, the outcome of a call, says only that the
+// call's context was done, for whatever reason: before it ran, while it ran and
+// gave up, or between two attempts. It is false for a task that failed because of
+// a call of its own that was interrupted, while its own context was not done.
+func Interrupted(err error) bool {
 	if t, ok := errors.AsType[*TaskError](err); ok {
 		err = t.Err
 	}
-	// Only the outermost layer tells of this call; what is below it may tell of
-	// others.
-	switch err.(type) {
-	case *NotStartedError, *InterruptedError, *retriesError:
+	// Only the outermost layer tells of this call.
+	switch e := err.(type) {
+	case *NotStartedError:
+		return errors.Is(e, context.Canceled) || errors.Is(e, context.DeadlineExceeded)
+	case *retriesError:
+		return errors.Is(e.ended, context.Canceled) || errors.Is(e.ended, context.DeadlineExceeded)
+	case *InterruptedError:
 		return true
+	case *ranError:
+		_, ok := e.err.(*InterruptedError)
+		return ok
 	}
 	return false
+}
+
+// Cancelled reports whether err, the outcome of a call, says only that the call
+// was cancelled: it was [Interrupted], and not by a limit of time, which would be
+// a failure.
+func Cancelled(err error) bool {
+	return Interrupted(err) && errors.Is(err, context.Canceled)
 }

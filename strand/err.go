@@ -1,6 +1,9 @@
 package strand
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Err returns the error of a wait that ended because ctx is done, or nil when
 // ctx is not done. Under errors.Is it matches ctx.Err(), that is
@@ -16,6 +19,37 @@ func Err(ctx context.Context) error {
 		return err
 	}
 	return &doneError{err: err, cause: cause}
+}
+
+// IsErr reports whether err says that ctx is done, and nothing else: it comes down
+// to ctx.Err() or context.Cause(ctx), under whatever text. An error that joins
+// these with another one, such as that of a clean-up, says more. IsErr is false
+// if ctx is not done, or err is nil.
+func IsErr(ctx context.Context, err error) bool {
+	end := ctx.Err()
+	return end != nil && err != nil && comesDownTo(err, end, context.Cause(ctx))
+}
+
+func comesDownTo(err, end, cause error) bool {
+	if err == end || err == cause {
+		return true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return comesDownTo(inner, end, cause)
+		}
+	case interface{ Unwrap() []error }:
+		inner := e.Unwrap()
+		for _, err := range inner {
+			if !comesDownTo(err, end, cause) {
+				return false
+			}
+		}
+		return len(inner) > 0
+	}
+	// Some errors only claim to be those of a context.
+	return errors.Is(err, end)
 }
 
 // doneError joins what ended a context with why. errors.Join would do, but for
