@@ -42,7 +42,7 @@ func TestScenario117_Cancel(t *testing.T) {
 			return 42, nil
 		}, 42, nil, time.Second},
 		{"it ignores that", func(context.Context) (int, error) {
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // virtual time
 			return 42, nil
 		}, 42, nil, time.Minute},
 		{"it fails in its clean-up", func(ctx context.Context) (int, error) {
