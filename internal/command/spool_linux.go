@@ -1,0 +1,49 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// newSpoolFile returns an empty file in dir that has no name. What is written
+// to it goes to its end, whoever else has it open.
+func newSpoolFile(dir string) (*os.File, error) {
+	f, err := os.OpenFile(dir, unix.O_TMPFILE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil && noTmpfile(err) {
+		return newUnlinkedFile(dir)
+	}
+	return f, err
+}
+
+// noTmpfile reports whether err is how a file system without O_TMPFILE, or a
+// kernel without it, refuses. A directory that does not exist looks the same to
+// some kernels; the other way will say so.
+func noTmpfile(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) ||
+		errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT)
+}
+
+// openWriter returns the end of a spool file for a command. It is opened anew,
+// and not duplicated, so that exclusive can tell whether anybody has it still.
+// Without /proc it is the file itself.
+func openWriter(f *os.File) (*os.File, error) {
+	w, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_WRONLY|os.O_APPEND, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	return w, err
+}
+
+// exclusive reports whether f is all by which its file is open for writing. The
+// kernel grants a write lease then and only then.
+func exclusive(f *os.File) bool {
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		return false
+	}
+	_, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	return err == nil
+}
