@@ -44,6 +44,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	}
 	cut := p.awaitQuiet(ctx, true)
 	if cut == nil {
+		p.end(engine.ErrClosed)
 		return nil
 	}
 	cancelled := p.abort()
@@ -51,11 +52,26 @@ func (p *Pool) Close(ctx context.Context) error {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Grace)
 		defer cancel()
 		if p.awaitQuiet(grace, true) == nil {
+			if cancelled == 0 {
+				return nil // only idle goroutines had not ended yet
+			}
 			return fmt.Errorf("threading: closing the pool cancelled %d calls: %w", cancelled, cut)
 		}
 	}
 	s := p.Statistics()
 	return fmt.Errorf("threading: closing the pool cancelled %d calls, of which %d still run: %w", cancelled, s.Running+s.Lent, cut)
+}
+
+// Withdraw implements [engine.Withdrawer]. A nil error means context.Canceled.
+func (p *Pool) Withdraw(why error) int {
+	if why == nil {
+		why = context.Canceled
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	n := p.waiting.Len() + p.putters.Len()
+	p.refuseWaiting(why)
+	return n
 }
 
 // inside reports whether ctx is that of a task of p.
@@ -64,8 +80,8 @@ func (p *Pool) inside(ctx context.Context) bool {
 	return ok && t.pool == p
 }
 
-// abort refuses the calls in the queue, cancels those that have begun, and
-// returns how many there were.
+// abort refuses the calls in the queue, cancels those that have begun, and the
+// context of Init, and returns how many calls there were.
 func (p *Pool) abort() int {
 	p.mu.Lock()
 	defer p.unlock()
@@ -78,6 +94,7 @@ func (p *Pool) abort() int {
 	for _, t := range running {
 		p.after = append(p.after, func() { t.cancel(engine.ErrClosed) })
 	}
+	p.after = append(p.after, func() { p.end(engine.ErrClosed) })
 	return n + len(running)
 }
 
@@ -86,13 +103,11 @@ func (p *Pool) refuseWaiting(err error) {
 	p.refusePutters(err)
 	for n := p.waiting.Pop(); n != nil; n = p.waiting.Pop() {
 		t := n.Value
-		if t.stop != nil {
-			t.stop()
-		}
+		t.stop()
 		p.counters.refused++
-		p.after = append(p.after, func() { t.refuse(err) })
+		p.refusing++
+		p.after = append(p.after, func() { t.expel(err) })
 	}
-	p.wakeQuiet()
 }
 
 // refusePutters sends the submitters that wait away. It needs p.mu.
@@ -108,14 +123,17 @@ func (p *Pool) refusePutters(err error) {
 // until no goroutine is left.
 func (p *Pool) awaitQuiet(ctx context.Context, gone bool) error {
 	w := &quiet{pool: p, gone: gone}
+	if !w.isWaiting() {
+		return nil // whatever ctx says
+	}
 	op := strand.Op{Object: p, Kind: strand.OpWait, Access: strand.Read}
 	return strand.Park(ctx, op, w)
 }
 
 // isQuiet needs p.mu.
 func (p *Pool) isQuiet(gone bool) bool {
-	return p.running == 0 && p.lent == 0 && p.waiting.Len() == 0 && p.putters.Len() == 0 &&
-		(!gone || p.live == 0)
+	return p.running == 0 && p.lent == 0 && p.refusing == 0 &&
+		p.waiting.Len() == 0 && p.putters.Len() == 0 && (!gone || p.live == 0)
 }
 
 // wakeQuiet wakes those whose wait is over. It needs p.mu.
@@ -155,4 +173,10 @@ func (w *quiet) Disarm() bool {
 	p.mu.Lock()
 	defer p.unlock()
 	return p.quiet.Remove(&w.node)
+}
+
+func (w *quiet) isWaiting() bool {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	return !w.pool.isQuiet(w.gone)
 }

@@ -30,9 +30,11 @@ type Config struct {
 
 	// Init makes the state of a worker, which the tasks that it runs get from
 	// [State]: a connection, a buffer, a parser. It is called on the worker's
-	// goroutine, before its first task. If it fails or panics the pool is
-	// broken: calls that wait and all later ones are refused with [ErrBroken]
-	// and this error. A pool has as many workers as tasks run or are parked.
+	// goroutine, before its first task. Its context is that of no task: it
+	// lasts until the pool has ended, or Close cancels what runs. If Init fails
+	// or panics the pool is broken: calls that wait and all later ones are
+	// refused with [ErrBroken] and this error. A pool has as many workers as
+	// tasks run or are parked.
 	Init func(ctx context.Context, worker int) (any, error)
 
 	// Cleanup is called with what Init returned when the worker ends, on its

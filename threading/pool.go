@@ -35,11 +35,14 @@ var ErrBroken = errors.New("the pool is broken: a worker could not be initialise
 type Pool struct {
 	host engine.Host
 	cfg  Config
+	ctx  context.Context // of Init; it ends with the pool
+	end  context.CancelCauseFunc
 
 	mu       sync.Mutex
 	workers  int // slots
 	running  int // slots held
 	lent     int // tasks that are parked and hold no slot
+	refusing int // calls taken out of the queue and not complete yet
 	live     int // goroutines of workers
 	closing  bool
 	broken   error
@@ -62,6 +65,7 @@ func NewPool(cfg Config) *Pool {
 	p := &Pool{cfg: cfg.check()}
 	p.workers = p.cfg.Workers
 	p.host = engine.Host{Name: p.cfg.Name, Listener: p.cfg.Listener, Executor: p}
+	p.ctx, p.end = context.WithCancelCause(context.Background())
 	return p
 }
 
@@ -77,6 +81,9 @@ func (p *Pool) Size() int {
 func (p *Pool) Start(ctx context.Context, c *engine.Call) {
 	ctx = c.Submit(ctx, &p.host)
 	if ctx.Err() != nil {
+		p.mu.Lock()
+		p.turnAway()
+		p.mu.Unlock()
 		c.Refuse(strand.Err(ctx))
 		return
 	}
@@ -87,7 +94,7 @@ func (p *Pool) Start(ctx context.Context, c *engine.Call) {
 	if err == errFull {
 		if p.cfg.Full == Refuse {
 			err = engine.ErrSaturated
-			p.counters.refused++
+			p.turnAway()
 		} else {
 			p.unlock()
 			p.await(ctx, t)
@@ -107,10 +114,10 @@ var errFull = errors.New("threading: full")
 func (p *Pool) admit(t *task) error {
 	switch {
 	case p.broken != nil:
-		p.counters.refused++
+		p.turnAway()
 		return p.broken
 	case p.closing:
-		p.counters.refused++
+		p.turnAway()
 		return engine.ErrClosed
 	case p.running < p.workers && p.resumers.Len() == 0:
 		// The queue is empty, or its head would have the slot.
@@ -126,14 +133,18 @@ func (p *Pool) admit(t *task) error {
 	return errFull
 }
 
+// turnAway counts a call that is refused on its arrival. It needs p.mu.
+func (p *Pool) turnAway() {
+	p.counters.submitted++
+	p.counters.refused++
+}
+
 // enqueue puts t at the end of the queue, from which the end of its context
 // takes it out again. It needs p.mu.
 func (p *Pool) enqueue(t *task) {
 	t.node.Value = t
 	p.waiting.Push(&t.node)
-	if t.ctx.Done() != nil {
-		t.stop = context.AfterFunc(t.ctx, t.withdraw)
-	}
+	t.stop = context.AfterFunc(t.ctx, t.withdraw)
 }
 
 // await parks the submitter of t until there is room.
@@ -141,8 +152,13 @@ func (p *Pool) await(ctx context.Context, t *task) {
 	w := &putter{task: t}
 	op := strand.Op{Object: p, Kind: strand.OpPut, Access: strand.Write}
 	err := strand.Park(ctx, op, w)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = w.err
+	case w.wake == nil: // its context was done before it stood in line
+		p.mu.Lock()
+		p.turnAway()
+		p.mu.Unlock()
 	}
 	if err != nil {
 		t.refuse(err)
@@ -174,17 +190,12 @@ func (p *Pool) schedule() {
 // queue the first submitter's. It needs p.mu.
 func (p *Pool) take() *task {
 	if n := p.waiting.Pop(); n != nil {
-		t := n.Value
-		if t.stop != nil {
-			t.stop()
-		}
-		return t
+		n.Value.stop()
+		return n.Value
 	}
 	if n := p.putters.Pop(); n != nil {
-		w := n.Value
-		p.counters.submitted++
-		p.after = append(p.after, w.wake)
-		return w.task
+		p.after = append(p.after, n.Value.wake)
+		return n.Value.task
 	}
 	return nil
 }
@@ -197,7 +208,6 @@ func (p *Pool) refill() {
 		if n == nil {
 			return
 		}
-		p.counters.submitted++
 		p.enqueue(n.Value.task)
 		p.after = append(p.after, n.Value.wake)
 	}
@@ -267,7 +277,9 @@ func (p *Pool) dismiss() {
 	p.idle = p.idle[:n-1]
 }
 
-// Statistics is a snapshot of a [Pool]; it is out of date when it is read.
+// Statistics is a snapshot of a [Pool]; it is out of date when it is read. Every
+// call is in one place: Submitted is the sum of Running, Lent, Queued, Waiting,
+// Refused and Completed.
 type Statistics struct {
 	Workers int // slots
 	Running int // tasks that run
@@ -276,9 +288,9 @@ type Statistics struct {
 	Waiting int // submitters that wait for room in the queue
 	Idle    int // goroutines without work
 
-	Submitted uint64 // calls admitted so far
-	Refused   uint64 // calls refused so far for want of room, or after the end
-	Completed uint64 // calls that have run to their end so far
+	Submitted uint64 // calls handed to the pool so far; each attempt counts
+	Refused   uint64 // those that came to their end without a worker
+	Completed uint64 // those that a worker has dealt with
 }
 
 // Statistics returns a snapshot of p.
@@ -309,6 +321,7 @@ func (w *putter) Arm(wake func()) bool {
 		w.err = err
 		return false
 	}
+	p.counters.submitted++
 	w.wake, w.node.Value = wake, w
 	p.putters.Push(&w.node)
 	return true
@@ -318,5 +331,9 @@ func (w *putter) Disarm() bool {
 	p := w.task.pool
 	p.mu.Lock()
 	defer p.unlock()
-	return p.putters.Remove(&w.node)
+	removed := p.putters.Remove(&w.node)
+	if removed {
+		p.counters.refused++
+	}
+	return removed
 }

@@ -29,7 +29,7 @@ type task struct {
 	ended  bool
 }
 
-// refuse completes a task that was never in the queue, or is not any more.
+// refuse completes a task that will not run.
 func (t *task) refuse(err error) {
 	t.call.Refuse(err)
 	t.cancel(nil)
@@ -41,13 +41,25 @@ func (t *task) withdraw() {
 	p.mu.Lock()
 	removed := p.waiting.Remove(&t.node)
 	if removed {
+		p.counters.refused++
+		p.refusing++
 		p.refill()
-		p.wakeQuiet()
 	}
 	p.unlock()
 	if removed {
-		t.refuse(strand.Err(t.ctx))
+		t.expel(strand.Err(t.ctx))
 	}
+}
+
+// expel completes a task that was taken out of the queue and counted as being
+// refused, so that nobody takes the pool for quiet before.
+func (t *task) expel(err error) {
+	t.refuse(err)
+	p := t.pool
+	p.mu.Lock()
+	p.refusing--
+	p.wakeQuiet()
+	p.unlock()
 }
 
 // run runs t on its worker.

@@ -48,9 +48,12 @@ func Go(ctx context.Context, name string, fn func(ctx context.Context) error, op
 	for _, o := range opts {
 		o(t)
 	}
-	t.future = braid.Go(ctx, starter{t}, func(ctx context.Context) (struct{}, error) {
+	s := &starter{thread: t}
+	t.future = braid.Go(ctx, s, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, fn(ctx)
 	}, braid.Name(name))
+	t.begin()
+	go s.run() // not before: who finds t in the list and joins it needs its future
 	return t
 }
 
@@ -120,20 +123,29 @@ func (t *Thread) end() {
 	t.gone.Set()
 }
 
-// A starter is the engine that starts one thread.
-type starter struct{ *Thread }
+// A starter is the engine of one thread, and so of one call. It runs it when the
+// thread has everything that others may ask it for.
+type starter struct {
+	thread *Thread
+	ctx    context.Context
+	call   *engine.Call
+}
 
-func (s starter) Start(ctx context.Context, c *engine.Call) {
-	t := s.Thread
-	ctx = c.Submit(ctx, &engine.Host{Name: "thread", Executor: s})
-	t.begin()
-	go func() {
-		defer t.end()
-		if t.osLock {
-			runtime.LockOSThread() // never unlocked: the system's thread ends with ours
-		}
-		c.Run(strand.WithParker(ctx, threadParker{Thread: t}), 0)
-	}()
+func (s *starter) Start(ctx context.Context, c *engine.Call) {
+	s.ctx, s.call = c.Submit(ctx, &threadHost), c
+}
+
+// threadHost has no executor: threads are not retried. It must not lead to the
+// thread, since a failure that nobody has seen is reported when that is garbage,
+// and the report needs the host.
+var threadHost = engine.Host{Name: "thread"}
+
+func (s *starter) run() {
+	defer s.thread.end()
+	if s.thread.osLock {
+		runtime.LockOSThread() // never unlocked: the system's thread ends with ours
+	}
+	s.call.Run(strand.WithParker(s.ctx, threadParker{Thread: s.thread}), 0)
 }
 
 // threadParker parks a thread's goroutine and publishes what it waits for.

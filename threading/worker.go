@@ -22,7 +22,7 @@ func (w *worker) loop(t *task) {
 	defer w.exit(&t)
 	for t != nil {
 		t.worker = w
-		if err := w.init(t); err != nil {
+		if err := w.init(); err != nil {
 			t.refuse(err)
 		} else {
 			t.run()
@@ -63,16 +63,21 @@ func (w *worker) finish(t *task) *task {
 // exit ends the worker. Usually *t is nil; if not, the task, or Init, has ended
 // the goroutine, and its slot goes to others.
 func (w *worker) exit(t **task) {
-	p := w.pool
+	defer w.leave(t) // even if Cleanup ends the goroutine
 	switch {
 	case w.ready:
-		if f := p.cfg.Cleanup; f != nil {
+		defer w.stopped(nil)
+		if f := w.pool.cfg.Cleanup; f != nil {
 			f(w.state)
 		}
-		w.stopped(nil)
 	case *t != nil:
 		(*t).refuse(w.fail(engine.ErrGoexit))
 	}
+}
+
+// leave takes the worker off the books.
+func (w *worker) leave(t **task) {
+	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
 	p.live--
@@ -85,7 +90,7 @@ func (w *worker) exit(t **task) {
 
 // init makes the worker ready for its first task. If it cannot, the pool is
 // broken, and the error is ErrBroken.
-func (w *worker) init(t *task) (err error) {
+func (w *worker) init() (err error) {
 	if w.ready {
 		return nil
 	}
@@ -95,7 +100,7 @@ func (w *worker) init(t *task) (err error) {
 				err = w.fail(&engine.PanicError{Value: v, Stack: debug.Stack()})
 			}
 		}()
-		if w.state, err = f(t.ctx, w.id); err != nil {
+		if w.state, err = f(w.pool.ctx, w.id); err != nil {
 			return w.fail(err)
 		}
 	}

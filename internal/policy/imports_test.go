@@ -71,6 +71,7 @@ var house = []rule{
 var houseTests = []rule{
 	{"*", core + " engine/enginetest internal/*", checkers + " " + system},
 	{"braid", engines + " sim", ""}, // examples need an engine, and one program must give one answer on all
+	{"cli", "tasks", ""},            // the command's manual is full of them, and its examples are tests
 }
 
 // What the core may stand on, with all that its dependencies bring along, on

@@ -1,0 +1,3 @@
+package enginetest_test
+
+const countsDescriptors = true

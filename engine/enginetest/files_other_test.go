@@ -1,0 +1,5 @@
+//go:build !linux
+
+package enginetest_test
+
+const countsDescriptors = false
