@@ -13,8 +13,7 @@ import (
 // any goroutine, any number of times.
 type Future[T any] struct {
 	completion
-	value  T // set before the completion
-	cancel context.CancelCauseFunc
+	value T // set before the completion
 }
 
 // Await returns the call's result and error, waiting for them if need be. If ctx
@@ -65,7 +64,14 @@ func (f *Future[T]) OnDone(fn func()) (stop func() bool) {
 // the cancelling; one that runs fails when the task returns an error, and
 // succeeds if it succeeds all the same. Cancel does not wait, and does nothing to
 // a call that is complete.
-func (f *Future[T]) Cancel(cause error) { f.cancel(cause) }
+func (f *Future[T]) Cancel(cause error) {
+	f.mu.Lock()
+	cancel := f.cancel
+	f.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
+	}
+}
 
 func (f *Future[T]) complete(v T, err error) {
 	f.value = v
@@ -76,9 +82,10 @@ func (f *Future[T]) complete(v T, err error) {
 // type: whether it is complete, with which error, and who waits.
 type completion struct {
 	mu      sync.Mutex
-	done    atomic.Bool // changes under mu
-	err     error       // set before done
-	failure *failure    // set before done; to be told when err is taken
+	cancel  context.CancelCauseFunc // nil once done, so as not to keep the context alive
+	done    atomic.Bool             // changes under mu
+	err     error                   // set before done
+	failure *failure                // set before done; to be told when err is taken
 	waiters waitq.List[func()]
 	ch      chan struct{} // made on demand
 }
@@ -87,7 +94,7 @@ func (c *completion) isDone() bool { return c.done.Load() }
 
 func (c *completion) complete(err error) {
 	c.mu.Lock()
-	c.err = err
+	c.err, c.cancel = err, nil
 	c.done.Store(true)
 	if c.ch != nil {
 		close(c.ch)

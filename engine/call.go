@@ -51,7 +51,8 @@ type Call struct {
 	base    context.Context // the context of the first Start
 	host    *Host
 	expiry  *queueDeadline
-	lastErr error // of the last attempt that ran
+	after   func() // see AfterBody
+	lastErr error  // of the last attempt that ran
 }
 
 // A Host is what an engine tells a call about itself.
@@ -92,6 +93,20 @@ func (c *Call) OnDone(f func(err error)) {
 	c.hooks = append(c.hooks, f)
 }
 
+// AfterBody registers f to be called when the body of the next Run has returned,
+// panicked or ended its goroutine, or Run has found that it need not begin, and
+// before anybody hears of the outcome. An executor that gives back a worker's
+// place in f can be sure that who awaits the call finds it free. F must not block.
+func (c *Call) AfterBody(f func()) { c.after = f }
+
+// bodyOver calls what AfterBody registered, once.
+func (c *Call) bodyOver() {
+	if f := c.after; f != nil {
+		c.after = nil
+		f()
+	}
+}
+
 // Submit says that h has taken the call on. An executor calls it first in Start,
 // and from then on uses the context that it returns, which ends early if the
 // call waits longer than its policy allows. ctx is also the context of later
@@ -127,6 +142,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 func (c *Call) Run(ctx context.Context, worker int) {
 	c.expiry.stop()
 	if ctx.Err() != nil {
+		c.bodyOver()
 		c.Refuse(strand.Err(ctx))
 		return
 	}
@@ -150,6 +166,7 @@ func (c *Call) Run(ctx context.Context, worker int) {
 				err = ErrGoexit
 			}
 		}
+		c.bodyOver()
 		c.settle(ctx, worker, true, err)
 	}()
 	err = c.blame(run, c.body.Run(run))

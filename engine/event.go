@@ -31,7 +31,9 @@ type Event struct {
 //
 //	Submitted (Started (Parked Resumed)*)? (Retrying Submitted (Started …)?)* Finished
 //
-// with exactly one Finished, before the call's future has its result.
+// with exactly one Finished, before the call's future has its result. (If a task
+// leaves goroutines behind that park in its name, Parked and Resumed may come
+// without one another, but not after Finished.)
 type Listener struct {
 	Submitted func(Event) // a call was handed to the engine, which may yet refuse it
 	Started   func(Event) // its body begins to run

@@ -55,11 +55,18 @@ func (p *Pool) Close(ctx context.Context) error {
 			if cancelled == 0 {
 				return nil // only idle goroutines had not ended yet
 			}
-			return fmt.Errorf("threading: closing the pool cancelled %d calls: %w", cancelled, cut)
+			return fmt.Errorf("threading: closing the pool cancelled %s: %w", calls(cancelled), cut)
 		}
 	}
 	s := p.Statistics()
-	return fmt.Errorf("threading: closing the pool cancelled %d calls, of which %d still run: %w", cancelled, s.Running+s.Lent, cut)
+	return fmt.Errorf("threading: closing the pool cancelled %s, of which %d still run: %w", calls(cancelled), s.Running+s.Lent, cut)
+}
+
+func calls(n int) string {
+	if n == 1 {
+		return "1 call"
+	}
+	return fmt.Sprintf("%d calls", n)
 }
 
 // Withdraw implements [engine.Withdrawer]. A nil error means context.Canceled.
@@ -105,7 +112,7 @@ func (p *Pool) refuseWaiting(err error) {
 		t := n.Value
 		t.stop()
 		p.counters.refused++
-		p.refusing++
+		p.settling++
 		p.after = append(p.after, func() { t.expel(err) })
 	}
 }
@@ -132,7 +139,7 @@ func (p *Pool) awaitQuiet(ctx context.Context, gone bool) error {
 
 // isQuiet needs p.mu.
 func (p *Pool) isQuiet(gone bool) bool {
-	return p.running == 0 && p.lent == 0 && p.refusing == 0 &&
+	return p.running == 0 && p.lent == 0 && p.settling == 0 &&
 		p.waiting.Len() == 0 && p.putters.Len() == 0 && (!gone || p.live == 0)
 }
 

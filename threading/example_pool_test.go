@@ -107,7 +107,7 @@ func ExamplePool_Close() {
 	_, err := future.Await(context.Background())
 	fmt.Println("cancelled because the pool was closed:", errors.Is(err, braid.ErrClosed))
 	// Output:
-	// threading: closing the pool cancelled 1 calls: context deadline exceeded
+	// threading: closing the pool cancelled 1 call: context deadline exceeded
 	// cancelled because the pool was closed: true
 }
 

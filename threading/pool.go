@@ -38,23 +38,24 @@ type Pool struct {
 	ctx  context.Context // of Init; it ends with the pool
 	end  context.CancelCauseFunc
 
-	mu       sync.Mutex
-	workers  int // slots
-	running  int // slots held
-	lent     int // tasks that are parked and hold no slot
-	refusing int // calls taken out of the queue and not complete yet
-	live     int // goroutines of workers
-	closing  bool
-	broken   error
-	waiting  waitq.List[*task]         // admitted, in the queue
-	putters  waitq.List[*putter]       // submitters that wait for room in it
-	resumers waitq.List[chan struct{}] // woken tasks that wait for a slot
-	tasks    waitq.List[*task]         // begun and not ended
-	idle     []*worker
-	ids      []bool             // worker numbers in use, from 1 at index 0
-	quiet    waitq.List[*quiet] // strands that wait for the end of work
-	after    []func()           // to be done when mu is released
-	counters struct{ submitted, refused, completed uint64 }
+	mu        sync.Mutex
+	workers   int // slots
+	running   int // slots held
+	lent      int // tasks that are parked and hold no slot
+	settling  int // calls that hold no slot any more, and whose outcome is being delivered
+	finishing int // the workers among them: those will look for the next call
+	live      int // goroutines of workers
+	closing   bool
+	broken    error
+	waiting   waitq.List[*task]         // admitted, in the queue
+	putters   waitq.List[*putter]       // submitters that wait for room in it
+	resumers  waitq.List[chan struct{}] // woken tasks that wait for a slot
+	tasks     waitq.List[*task]         // begun and not ended
+	idle      []*worker
+	ids       []bool             // worker numbers in use, from 1 at index 0
+	quiet     waitq.List[*quiet] // strands that wait for the end of work
+	after     []func()           // to be done when mu is released
+	counters  struct{ submitted, refused, completed uint64 }
 }
 
 // NewPool returns a pool. Its goroutines start as they are needed. It panics if
@@ -119,18 +120,25 @@ func (p *Pool) admit(t *task) error {
 	case p.closing:
 		p.turnAway()
 		return engine.ErrClosed
-	case p.running < p.workers && p.resumers.Len() == 0:
-		// The queue is empty, or its head would have the slot.
+	case p.running < p.workers && p.resumers.Len()+p.waiting.Len()+p.putters.Len() == 0 && p.hasHands():
 		p.counters.submitted++
 		p.running++
 		p.dispatch(t)
 		return nil
-	case p.waiting.Len() < p.cfg.Queue:
+	case p.putters.Len() == 0 && p.waiting.Len() < p.cfg.Queue+p.unclaimed():
 		p.counters.submitted++
 		p.enqueue(t)
 		return nil
 	}
 	return errFull
+}
+
+// unclaimed returns the number of free slots that no woken task waits for. There
+// can be some while calls wait: a worker that finishes has given its slot back,
+// and looks for the next call when it has delivered the outcome of the last. It
+// needs p.mu.
+func (p *Pool) unclaimed() int {
+	return max(0, p.workers-p.running-p.resumers.Len())
 }
 
 // turnAway counts a call that is refused on its arrival. It needs p.mu.
@@ -175,6 +183,9 @@ func (p *Pool) schedule() {
 			close(n.Value)
 			continue
 		}
+		if !p.hasHands() {
+			break
+		}
 		t := p.take()
 		if t == nil {
 			break
@@ -184,6 +195,13 @@ func (p *Pool) schedule() {
 	}
 	p.refill()
 	p.wakeQuiet()
+}
+
+// hasHands reports whether a call can be dispatched for which there is a slot: to
+// an idle worker, or to a new one. If workers that finish will look for a call in a
+// moment, a new one would be one too many. It needs p.mu.
+func (p *Pool) hasHands() bool {
+	return len(p.idle) > 0 || p.running+p.finishing < p.workers
 }
 
 // take takes the next call to run: the head of the queue, or where there is no

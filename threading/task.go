@@ -2,6 +2,7 @@ package threading
 
 import (
 	"context"
+	"sync"
 
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/waitq"
@@ -21,12 +22,14 @@ type task struct {
 	worker *worker           // that runs it
 	node   waitq.Node[*task] // in pool.waiting, then in pool.tasks
 
+	events sync.Mutex // held while the listener hears of a park; taken before pool.mu
+
 	// A careless task may park from several goroutines, and even after its
 	// end. Its slot is lent while at least one of them is parked, so that the
 	// pool's accounts are right whatever tasks do. All under pool.mu.
 	parked int
 	lent   bool
-	ended  bool
+	ended  bool // changes under events as well
 }
 
 // refuse completes a task that will not run.
@@ -42,7 +45,7 @@ func (t *task) withdraw() {
 	removed := p.waiting.Remove(&t.node)
 	if removed {
 		p.counters.refused++
-		p.refusing++
+		p.settling++
 		p.refill()
 	}
 	p.unlock()
@@ -51,13 +54,13 @@ func (t *task) withdraw() {
 	}
 }
 
-// expel completes a task that was taken out of the queue and counted as being
-// refused, so that nobody takes the pool for quiet before.
+// expel completes a task that was taken out of the queue and counted as settling,
+// so that nobody takes the pool for quiet before.
 func (t *task) expel(err error) {
 	t.refuse(err)
 	p := t.pool
 	p.mu.Lock()
-	p.refusing--
+	p.settling--
 	p.wakeQuiet()
 	p.unlock()
 }
@@ -65,7 +68,22 @@ func (t *task) expel(err error) {
 // run runs t on its worker.
 func (t *task) run() {
 	defer t.cancel(nil)
+	t.call.AfterBody(t.over)
 	t.call.Run(t.ctx, t.worker.id)
+}
+
+// over gives back the slot of a task whose body has returned, before anybody
+// hears of the outcome: who submits the next call as soon as this one is complete
+// finds room for it. The worker takes on no other task until the outcome is
+// delivered.
+func (t *task) over() {
+	t.events.Lock()
+	defer t.events.Unlock()
+	t.pool.mu.Lock()
+	defer t.pool.mu.Unlock()
+	t.end()
+	t.pool.settling++
+	t.pool.finishing++
 }
 
 // Park implements [strand.Parker]: it lends the task's slot while the strand is
@@ -98,6 +116,8 @@ func (l *lender) Arm(wake func()) bool {
 }
 
 func (t *task) lend(ctx context.Context, op strand.Op) {
+	t.events.Lock()
+	defer t.events.Unlock()
 	p := t.pool
 	p.mu.Lock()
 	t.parked++
@@ -123,7 +143,7 @@ func (t *task) reclaim(ctx context.Context) {
 	var slot chan struct{}
 	if last && t.lent {
 		t.lent = false
-		if p.running < p.workers {
+		if p.running < p.workers && p.resumers.Len() == 0 {
 			p.running++
 			p.lent--
 		} else {
@@ -136,7 +156,9 @@ func (t *task) reclaim(ctx context.Context) {
 		// This is not cut short by ctx: what runs must hold a slot.
 		<-slot
 	}
-	if last {
+	t.events.Lock()
+	defer t.events.Unlock()
+	if last && !t.ended {
 		t.call.Resumed(ctx, t.worker.id)
 	}
 }

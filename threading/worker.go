@@ -23,25 +23,27 @@ func (w *worker) loop(t *task) {
 	for t != nil {
 		t.worker = w
 		if err := w.init(); err != nil {
+			t.over()
 			t.refuse(err)
 		} else {
 			t.run()
 		}
-		t = w.finish(t)
+		t = w.finish()
 		if t == nil {
 			t = <-w.next
 		}
 	}
 }
 
-// finish ends t and returns the next task for the worker, if there is one and it
-// holds a slot for it. If not, the worker is among the idle ones, or its channel
-// is closed.
-func (w *worker) finish(t *task) *task {
+// finish takes a complete task off the books and returns the next one for the
+// worker, if there is one and a slot for it. If not, the worker is among the idle
+// ones, or its channel is closed.
+func (w *worker) finish() *task {
 	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
-	t.end()
+	p.settling--
+	p.finishing--
 	if p.running < p.workers && p.resumers.Len() == 0 {
 		if next := p.take(); next != nil {
 			p.running++
@@ -71,7 +73,9 @@ func (w *worker) exit(t **task) {
 			f(w.state)
 		}
 	case *t != nil:
-		(*t).refuse(w.fail(engine.ErrGoexit))
+		err := w.fail(engine.ErrGoexit)
+		(*t).over()
+		(*t).refuse(err)
 	}
 }
 
@@ -83,7 +87,8 @@ func (w *worker) leave(t **task) {
 	p.live--
 	p.ids[w.id-1] = false
 	if *t != nil {
-		(*t).end()
+		p.settling--
+		p.finishing--
 	}
 	p.schedule()
 }

@@ -24,9 +24,9 @@ const (
 var order = regexp.MustCompile(`^S(B(PR)*)?(YS(B(PR)*)?)*F$`)
 
 // unruly is the order for a task whose raw goroutines park in its name: they
-// come in between, and also after the end, since an engine learns that a body has
-// returned only when the call is complete.
-var unruly = regexp.MustCompile(`^S(B[PR]*)?(YS(B[PR]*)?)*F[PR]*$`)
+// come in between, and need not come in pairs, but never after the end: see
+// Call.AfterBody.
+var unruly = regexp.MustCompile(`^S(B[PR]*)?(YS(B[PR]*)?)*F$`)
 
 // A ledger is an account of the events of an engine.
 type ledger struct {
