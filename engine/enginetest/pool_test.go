@@ -150,12 +150,9 @@ func (p *pool) run(ctx context.Context, c *engine.Call, ready bool) {
 		}
 	}
 	t := &task{pool: p, call: c, held: true}
-	normal := false
-	defer func() {
-		if p.fault != losesSlotToGoexit || normal {
-			t.end()
-		}
-	}()
+	if p.fault != losesSlotToGoexit {
+		c.AfterBody(t.end)
+	}
 	if p.fault != keepsForeignParker {
 		ctx = strand.WithParker(ctx, t)
 	}
@@ -163,7 +160,9 @@ func (p *pool) run(ctx context.Context, c *engine.Call, ready bool) {
 		ctx = strand.WithParker(context.Background(), t)
 	}
 	c.Run(ctx, 1)
-	normal = true
+	if p.fault == losesSlotToGoexit {
+		t.end()
+	}
 	if p.fault == leaksGoroutine {
 		go func() { <-make(chan bool) }()
 	}
