@@ -28,11 +28,12 @@ type result struct {
 	item     input.Item
 	future   *braid.Future[any]
 	value    any
+	text     []byte // the value as it will be printed; see batch.render
 	err      error
-	skipped  bool // not tried, because the run was stopped before
-	attempts int
-	began    time.Time // of the last attempt; zero if there was none
-	wall     time.Duration
+	skipped  bool          // not tried, because the run was stopped before
+	stopped  bool          // tried, but stopped with the run
+	attempts int           // 0 if it never ran
+	wall     time.Duration // of the last attempt
 }
 
 // close releases what a result holds beside memory.
@@ -47,10 +48,11 @@ type tally struct {
 	read    int // inputs taken, those that could not be read included
 	ok      int
 	failed  int
-	skipped int
+	stopped int // with the run, before they came to their own end
+	skipped int // not tried
 }
 
-func (t tally) ended() int { return t.ok + t.failed + t.skipped }
+func (t tally) ended() int { return t.ok + t.failed + t.stopped + t.skipped }
 
 // errHalted is the reason of calls that were withdrawn because the run stops.
 var errHalted = errors.New("the run was stopped before its turn")
@@ -69,6 +71,12 @@ type batch struct {
 
 	// total returns the number of inputs, or 0 while it is not known.
 	total func() int
+	// prompt says that nobody has to be waited for to know whether there are
+	// more inputs.
+	prompt bool
+	// render, if there is one, puts a result into writing. If that fails, so has
+	// the input.
+	render func(*result) error
 	// emit takes each result that is complete, in the order of completion or,
 	// with keep, of the inputs. It is called on the loop's goroutine.
 	emit func(*result)
@@ -94,18 +102,25 @@ func (b *batch) run(ctx context.Context, src *source) {
 	defer cancel(nil)
 	defer src.stop()
 
-	withdrawn := false
+	// What waits in the engine's queue is withdrawn before anything is cancelled,
+	// since that makes room for it. Neither may wait for this loop, which may wait
+	// for a slow reader of the output.
+	if w, ok := engine.As[engine.Withdrawer](b.engine); ok {
+		defer b.control.on(stageDrain, func() { w.Withdraw(errHalted) })()
+	}
+	defer b.control.on(stageTerminate, func() { cancel(errTerminated) })()
+
+	draining := false
 	for {
 		stage := b.control.stage()
-		if stage >= stageTerminate {
-			cancel(errTerminated)
-		}
 		if stage >= stageAbandon {
 			return
 		}
-		if stage >= stageDrain && !withdrawn {
-			withdrawn = true
+		if stage >= stageDrain && !draining {
+			draining = true
+			b.exhausted = b.exhausted || !src.more(b.prompt)
 			src.stop()
+			// The loop may have launched a call while the others were withdrawn.
 			if w, ok := engine.As[engine.Withdrawer](b.engine); ok {
 				w.Withdraw(errHalted)
 			}
@@ -122,6 +137,7 @@ func (b *batch) run(ctx context.Context, src *source) {
 			}
 		}
 		if (!launching || src.done()) && len(b.inFlight) == 0 {
+			b.exhausted = b.exhausted || launching
 			return
 		}
 		if b.idle != nil && len(b.arrived.notify) == 0 {
@@ -151,7 +167,7 @@ func (b *batch) hasRoom() bool {
 func (b *batch) launch(ctx context.Context, e entry) {
 	b.launched++
 	b.tally.read++
-	r := &result{seq: b.launched, item: e.item, attempts: 1}
+	r := &result{seq: b.launched, item: e.item}
 	err := e.err
 	if err == nil {
 		opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.seq))
@@ -163,7 +179,7 @@ func (b *batch) launch(ctx context.Context, e entry) {
 		}
 		delete(b.inFlight, r.seq)
 	}
-	r.err, r.attempts = err, 0
+	r.err = err
 	b.complete(r)
 }
 
@@ -173,14 +189,14 @@ func (b *batch) collect() {
 		delete(b.inFlight, r.seq)
 		r.value, r.err = r.future.Await(context.Background())
 		r.future = nil
-		if e, ok := errors.AsType[*braid.TaskError](r.err); ok {
-			r.attempts = e.Attempt
+		if r.err == nil && b.render != nil {
+			r.err = b.render(r)
 		}
 		// What was refused because the run stops was never tried. A refusal
 		// for another reason is a failure.
-		if errors.Is(r.err, braid.ErrNotStarted) && (errors.Is(r.err, errHalted) || errors.Is(r.err, errTerminated)) {
-			r.skipped = true
-		}
+		ours := errors.Is(r.err, errHalted) || errors.Is(r.err, errTerminated)
+		r.skipped = ours && errors.Is(r.err, braid.ErrNotStarted)
+		r.stopped = ours && !r.skipped
 		b.complete(r)
 	}
 }
@@ -190,6 +206,8 @@ func (b *batch) complete(r *result) {
 	switch {
 	case r.skipped:
 		b.tally.skipped++
+	case r.stopped:
+		b.tally.stopped++
 	case r.err != nil:
 		b.tally.failed++
 	default:
@@ -216,6 +234,12 @@ func (b *batch) complete(r *result) {
 		b.emitted++
 		b.emit(next)
 	}
+}
+
+// leftOut reports whether a run that was stopped has left something undone. What
+// stops it may be its very last result.
+func (b *batch) leftOut() bool {
+	return b.tally.skipped+b.tally.stopped > 0 || !b.exhausted
 }
 
 // knownTotal returns the number of inputs, or 0 while it is not known.

@@ -112,13 +112,8 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 	if cmp.progress, err = newProgress(f.progress, a.name, a.Err, f.quiet); err != nil {
 		return err
 	}
-	cmp.control.comment = func(stage int32) {
-		if stage == stageDrain {
-			stage = stageTerminate // there is nothing to wait for that is worth having
-			cmp.control.raise(stage, 0, nil)
-		}
-		cmp.progress.line(a.name + ": " + stageComment(stage))
-	}
+	cmp.control.first = stageTerminate
+	cmp.control.comment = func(stage int32) { cmp.progress.line(a.name + ": " + stageComment(stage)) }
 	defer cmp.control.watchSignals()()
 	if f.deadline > 0 {
 		defer time.AfterFunc(f.deadline, func() {
@@ -145,7 +140,7 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		}
 	}
 	if cmp.inputs == 0 {
-		return &exitError{code: exitNoInput, err: errors.New("there is no input")}
+		return noInput()
 	}
 	rep := cmp.report()
 	if f.json {
@@ -156,9 +151,9 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		err = rep.print(a)
 	}
 	if err != nil {
-		return (&printer{err: err}).stdoutError()
+		return outputError(err)
 	}
-	if cmp.failed > 0 || cmp.unequal > 0 {
+	if cmp.failed > 0 || len(cmp.unequal) > 0 {
 		return exit(exitFailed)
 	}
 	return nil
@@ -180,10 +175,10 @@ type comparison struct {
 
 	inputs  int // inputs that were compared or could not be
 	failed  int // inputs that failed
-	unequal int // inputs whose results differed
 	turns   int // passes done, which decides who begins
 	done    int // rounds done
 	spent   time.Duration
+	unequal map[int]bool // the inputs whose results differed, by their place
 }
 
 // A side is one engine in a comparison.
@@ -317,7 +312,7 @@ func (c *comparison) pass(s *side, inputs []entry) pass {
 	p := pass{results: make([]fingerprint, len(inputs))}
 	b := &batch{
 		work: c.work, engine: s.handle, control: c.control,
-		window: 2 * c.jobs, options: c.options,
+		window: windowFor(s.kind, c.jobs), options: c.options,
 		emit: func(r *result) {
 			p.results[r.seq-1] = fingerprintOf(r)
 			if out, ok := r.value.(*commandResult); ok {
@@ -325,9 +320,6 @@ func (c *comparison) pass(s *side, inputs []entry) pass {
 			}
 			r.close()
 		},
-	}
-	if s.kind.name == "serial" {
-		b.window = 1
 	}
 	// What one pass leaves to be collected is not the next one's to pay for.
 	runtime.GC()
@@ -351,20 +343,30 @@ func (c *comparison) note(inputs []entry, results []fingerprint) {
 	}
 }
 
-// compare reports results that differ between engines.
+// compare reports results that differ between engines, or on one engine from run
+// to run.
 func (c *comparison) compare(s *side, inputs []entry, want, got []fingerprint) {
 	for i := range want {
 		if c.control.stage() >= stageTerminate {
 			return
 		}
-		if want[i].sum == got[i].sum {
+		place := c.inputs + i
+		if want[i].sum == got[i].sum || c.unequal[place] {
 			continue
 		}
-		c.unequal++
-		if c.unequal <= 10 {
-			c.progress.line(fmt.Sprintf("%s: %s: the result on %s differs from that on %s",
-				c.app.style.red(c.app.name), shorten(inputs[i].item.Text, 200), s.kind.name, c.sides[len(c.sides)-1].kind.name))
+		if c.unequal == nil {
+			c.unequal = make(map[int]bool)
 		}
+		c.unequal[place] = true
+		if len(c.unequal) > 10 {
+			continue
+		}
+		how := "from run to run"
+		if first := c.sides[len(c.sides)-1]; s != first {
+			how = "from that on " + first.kind.name
+		}
+		c.progress.line(fmt.Sprintf("%s %s: the result on %s differs %s",
+			c.app.style.red(c.app.name+":"), shorten(inputs[i].item.Text, 200), s.kind.name, how))
 	}
 }
 
@@ -388,7 +390,7 @@ func fingerprintOf(r *result) fingerprint {
 	default:
 		if r.err == nil {
 			text, err := resultText(v)
-			fmt.Fprint(h, text, err)
+			fmt.Fprintf(h, "%s%v", text, err)
 		}
 	}
 	return fingerprint{sum: [sha256.Size]byte(h.Sum(nil)), err: r.err}
@@ -428,7 +430,7 @@ type engineReport struct {
 func (c *comparison) report() *report {
 	rep := &report{
 		Inputs: c.inputs, Failed: c.failed, Rounds: c.done, Jobs: c.jobs,
-		Identical: c.unequal == 0,
+		Identical: len(c.unequal) == 0,
 	}
 	for _, s := range c.sides {
 		e := engineReport{
@@ -448,6 +450,10 @@ func (c *comparison) report() *report {
 
 // print writes the report for people.
 func (r *report) print(a *app) error {
+	if r.Verdict.Engine == "" {
+		_, err := fmt.Fprintf(a.Out, "%s, of which no one could be compared.\n", plural(r.Inputs, "input"))
+		return err
+	}
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "engine\twall\tspeed-up\t\ttasks/s\tCPU/wall\tpeak memory\t")
@@ -467,14 +473,14 @@ func (r *report) print(a *app) error {
 	}
 	same := "All engines gave the same results."
 	if !r.Identical {
-		same = a.style.red("The engines gave different results.")
+		same = a.style.red("Results differed.")
 	}
 	failed := ""
 	if r.Failed > 0 {
 		failed = fmt.Sprintf(", %s of which failed", count(r.Failed))
 	}
-	_, err := fmt.Fprintf(a.Out, "%s inputs%s, %d at once, %d rounds of interleaved blocks. %s\n\n%s\n%s %s\n",
-		count(r.Inputs), failed, r.Jobs, r.Rounds, same,
+	_, err := fmt.Fprintf(a.Out, "%s%s, %d at once, %s of interleaved blocks. %s\n\n%s\n%s %s\n",
+		plural(r.Inputs, "input"), failed, r.Jobs, plural(r.Rounds, "round"), same,
 		table.String(), a.style.bold("Use "+r.Verdict.Engine+":"), r.Verdict.Why)
 	return err
 }

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,19 +27,24 @@ var errTerminated = errors.New("the run was terminated")
 // a deadline, an error of the output. Stages only ever go up.
 type control struct {
 	changed chan struct{} // holds a token when the stage has changed
+	first   int32         // the stage that the first interrupt leads to
 	current atomic.Int32
 
 	mu      sync.Mutex
 	code    int // the exit code that the first reason to stop asks for
 	err     error
-	halted  bool              // by a policy
-	stop    []func()          // called at stageTerminate
-	kill    []func()          // called at stageAbandon
+	hooks   []*hook
 	comment func(stage int32) // tells the user
 }
 
+// A hook is what to do when a stage is reached.
+type hook struct {
+	stage int32
+	f     func()
+}
+
 func newControl() *control {
-	return &control{changed: make(chan struct{}, 1)}
+	return &control{changed: make(chan struct{}, 1), first: stageDrain}
 }
 
 func (c *control) stage() int32 { return c.current.Load() }
@@ -54,27 +61,25 @@ func (c *control) raise(stage int32, code int, err error) {
 	if c.code == 0 {
 		c.code, c.err = code, err
 	}
-	var calls []func()
-	if stage >= stageTerminate {
-		calls, c.stop = c.stop, nil
+	var reached, later []*hook
+	for _, h := range c.hooks {
+		if h.stage <= stage {
+			reached = append(reached, h)
+		} else {
+			later = append(later, h)
+		}
 	}
-	if stage >= stageAbandon {
-		calls, c.kill = append(calls, c.kill...), nil
-	}
+	c.hooks = later
 	c.mu.Unlock()
-	for _, f := range calls {
-		f()
+	slices.SortStableFunc(reached, func(a, b *hook) int { return cmp.Compare(a.stage, b.stage) })
+	for _, h := range reached {
+		h.f()
 	}
 	token(c.changed)
 }
 
 // halt brings the run to the given stage because a policy says so.
-func (c *control) halt(stage int32) {
-	c.mu.Lock()
-	c.halted = true
-	c.mu.Unlock()
-	c.raise(stage, exitHalted, nil)
-}
+func (c *control) halt(stage int32) { c.raise(stage, exitHalted, nil) }
 
 // reason returns the exit code and the error of whoever stopped the run; the code
 // is 0 if nobody did.
@@ -84,24 +89,31 @@ func (c *control) reason() (code int, err error) {
 	return c.code, c.err
 }
 
-// onStop registers what to do when what runs is to stop.
-func (c *control) onStop(f func()) {
+// on has f called, once, when the run comes to the given stage, and at once if it
+// is there already. The caller of raise waits for f, whatever the loop of the run
+// is doing. Undo takes f off the list.
+func (c *control) on(stage int32, f func()) (undo func()) {
+	h := &hook{stage, f}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stop = append(c.stop, f)
-}
-
-// onKill registers what to do when running commands are to be killed.
-func (c *control) onKill(f func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.kill = append(c.kill, f)
+	there := c.current.Load() >= stage
+	if !there {
+		c.hooks = append(c.hooks, h)
+	}
+	c.mu.Unlock()
+	if there {
+		f()
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.hooks = slices.DeleteFunc(c.hooks, func(other *hook) bool { return other == h })
+	}
 }
 
 // watchSignals lets Ctrl-C and SIGTERM end the run: the first Ctrl-C launches
 // nothing more and waits for what runs, the second asks it to stop, the third
-// kills it. SIGTERM begins with the second. The function that it returns undoes
-// this.
+// kills it. SIGTERM begins with the second, and so does all where there is nothing
+// worth waiting for; see first. The function that it returns undoes this.
 func (c *control) watchSignals() (stop func()) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -130,7 +142,7 @@ func (c *control) watchSignals() (stop func()) {
 }
 
 func (c *control) signal(s os.Signal) {
-	next := c.stage() + 1
+	next := max(c.stage()+1, c.first)
 	code := exitSignal + int(syscall.SIGINT)
 	if s == syscall.SIGTERM {
 		code = exitSignal + int(syscall.SIGTERM)

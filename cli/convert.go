@@ -66,11 +66,11 @@ func (c *converter) field(fields []jsonField, name string) (jsonField, error) {
 
 // convert makes an argument from a record.
 func (c *converter) convert(it input.Item) (any, error) {
-	if it.Format == input.Lines && c.target == "" {
+	if text, plain := plainText(it); plain && c.target == "" {
 		v := reflect.New(c.t)
-		ok, err := setText(v.Elem(), it.Text)
+		ok, err := setText(v.Elem(), text)
 		if err != nil {
-			return nil, fmt.Errorf("%q: %w", it.Text, err)
+			return nil, fmt.Errorf("%q: %w", text, err)
 		}
 		if ok {
 			return v.Elem().Interface(), nil
@@ -87,19 +87,34 @@ func (c *converter) convert(it input.Item) (any, error) {
 	return v.Elem().Interface(), nil
 }
 
+// plainText returns the text of a record that is a single value: a line, a CSV
+// record of one column, or a JSON string or number.
+func plainText(it input.Item) (string, bool) {
+	switch {
+	case it.Format == input.Lines:
+		return it.Text, true
+	case it.Format == input.NDJSON && it.Names == nil && strings.HasPrefix(it.Text, "["):
+		return "", false
+	case len(it.Fields) == 1 && (it.Format == input.CSV || it.Names == nil):
+		return it.Fields[0], true
+	}
+	return "", false
+}
+
 // json writes the record as JSON for the argument, with the fixed fields.
 func (c *converter) json(it input.Item) (json.RawMessage, error) {
 	var text json.RawMessage
 	var err error
+	plain, isPlain := plainText(it)
 	switch {
-	case it.Format != input.Lines:
-		text, err = it.JSON()
-	case c.target != "" && !strings.HasPrefix(strings.TrimSpace(it.Text), "{"):
+	case isPlain && it.Format != input.CSV && c.target != "" && !strings.HasPrefix(strings.TrimSpace(plain), "{"):
 		fields := jsonFields(c.t)
 		var value json.RawMessage
-		if value, err = fieldJSON(fields[0].t, it.Text); err == nil {
+		if value, err = fieldJSON(fields[0].t, plain); err == nil {
 			text, err = json.Marshal(map[string]json.RawMessage{c.target: value})
 		}
+	case it.Format != input.Lines:
+		text, err = it.JSON()
 	default:
 		text = json.RawMessage(it.Text)
 		if !json.Valid(text) {

@@ -26,6 +26,9 @@ type engineHandle struct {
 	close func(context.Context) error
 }
 
+// Unwrap gives what the engine can do beside taking calls; see engine.As.
+func (h engineHandle) Unwrap() engine.Executor { return h.Executor }
+
 // engineKinds are the engines, the yardstick first and then the one to choose
 // when nothing is said.
 var engineKinds = []engineKind{
@@ -68,23 +71,39 @@ func engineByName(name string) (engineKind, error) {
 		"--engine "+defaultEngine)
 }
 
+// windowFor returns how many calls are in flight at most, so that so many run at
+// once. Those above wait in the engine's queue: enough that workers find work
+// even when the loop that launches calls gets no processor for a while. If the
+// run is stopped they are withdrawn.
+func windowFor(kind engineKind, jobs int) int {
+	if kind.name == "serial" {
+		return 1
+	}
+	return 32 * jobs
+}
+
+// maxJobs is far beyond what helps. It keeps a slip of the keyboard from making
+// a window that memory cannot hold.
+const maxJobs = 100_000
+
 // parseJobs reads the value of -j: a number, a percentage of the processors, or
 // auto.
 func parseJobs(s string) (int, error) {
 	cpus := runtime.GOMAXPROCS(0)
-	bad := usageError(fmt.Errorf("-j %q: it is a number of at least 1, a percentage of the %d processors, or auto", s, cpus), "-j auto")
+	bad := usageError(fmt.Errorf("-j %q: it is a number from 1 to %d, a percentage of the %d processors, or auto", s, maxJobs, cpus), "-j auto")
 	if s == "auto" {
 		return cpus, nil
 	}
 	if p, ok := strings.CutSuffix(s, "%"); ok {
 		f, err := strconv.ParseFloat(p, 64)
-		if err != nil || !(f > 0) || f > 100_000 {
+		jobs := math.Round(f / 100 * float64(cpus))
+		if err != nil || !(f > 0) || jobs > maxJobs {
 			return 0, bad
 		}
-		return max(1, int(math.Round(f/100*float64(cpus)))), nil
+		return max(1, int(jobs)), nil
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
+	if err != nil || n < 1 || n > maxJobs {
 		return 0, bad
 	}
 	return n, nil

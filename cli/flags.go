@@ -60,10 +60,10 @@ func (f *batchFlags) add(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.set, "set", nil, "set a field of the task's argument: `NAME=VALUE`")
 
 	fs.StringVarP(&f.jobs, "jobs", "j", "auto", "run `N` at once, or N% of the processors, or auto")
-	fs.DurationVar(&f.timeout, "timeout", 0, "stop an input that runs longer than `DURATION`")
+	durationVar(fs, &f.timeout, "timeout", "stop an input that runs longer than `DURATION`")
 	fs.IntVar(&f.retries, "retries", 0, "try an input that failed up to `N` times more")
 	fs.StringVar(&f.backoff, "backoff", "100ms..30s", "pauses between tries, at random up to `BASE..MAX`: BASE doubles each time")
-	fs.DurationVar(&f.deadline, "deadline", 0, "stop everything after `DURATION`")
+	durationVar(fs, &f.deadline, "deadline", "stop everything after `DURATION`")
 
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
@@ -94,7 +94,7 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 			return nil, usageError(errors.New("there is no command after --"), cmd.CommandPath()+" -- wc -l {}")
 		}
 		p.name = filepath.Base(p.args[0])
-	case len(args) == 0:
+	case len(args) == 0 || args[0] == "":
 		return nil, usageError(errors.New("it needs a task, or -- and a command"),
 			fmt.Sprintf("%s --help; %s tasks, for a list of tasks", cmd.CommandPath(), a.name))
 	default: // run TASK [flags] [INPUT…]
@@ -104,8 +104,8 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 			inputs = inputs[1:]
 		}
 	}
-	if i := slices.Index(inputs, ":::"); i >= 0 {
-		return nil, usageError(errors.New("::: stands twice: there is one list of inputs"), cmd.CommandPath()+" … ::: A B C")
+	if slices.Contains(inputs, ":::") {
+		return nil, usageError(errors.New("::: stands among the inputs: it comes once, before all of them"), cmd.CommandPath()+" … ::: A B C")
 	}
 	cfg, err := f.inputs(a, inputs)
 	if err != nil {
@@ -139,8 +139,7 @@ func (f *batchFlags) inputs(a *app, args []string) (input.Config, error) {
 	}
 	if len(args)+len(f.globs)+len(f.from) == 0 {
 		if isTerminal(a.In) {
-			return cfg, &exitError{code: exitNoInput, err: errors.New("there is no input"),
-				try: "inputs as arguments, --glob 'dir/**/*.go', --from FILE, or pipe them in, a line each"}
+			return cfg, noInput()
 		}
 		cfg.Files = []string{input.Stdin}
 	}
@@ -148,6 +147,12 @@ func (f *batchFlags) inputs(a *app, args []string) (input.Config, error) {
 		return cfg, usageError(err, a.name+" help inputs")
 	}
 	return cfg, nil
+}
+
+// noInput is the error of a run that had nothing to do.
+func noInput() error {
+	return &exitError{code: exitNoInput, err: errors.New("there is no input"),
+		try: "inputs as arguments, --glob 'dir/**/*.go', --from FILE, or pipe them in, a line each"}
 }
 
 // work makes what the plan asks for. Close must be called when it is done.
@@ -183,8 +188,11 @@ func (f *batchFlags) commandWork(p *plan, jobs int, c *control) (work, func(), e
 		return nil, nil, &exitError{code: exitUsage, err: err}
 	}
 	// A program that is not there is found out before thousands of inputs fail.
-	// A name with a placeholder is different for each.
-	if name := p.args[0]; !f.shell && !strings.Contains(name, "{") {
+	// A name with a placeholder is different for each, unless it is a whole
+	// command line in quotes.
+	name := p.args[0]
+	words := strings.Fields(name)
+	if !f.shell && (!strings.Contains(name, "{") || len(words) > 1 && runner.Check(words[0]) == nil) {
 		if err := runner.Check(name); err != nil {
 			runner.Close()
 			try := ""
@@ -194,7 +202,7 @@ func (f *batchFlags) commandWork(p *plan, jobs int, c *control) (work, func(), e
 			return nil, nil, usageError(err, try)
 		}
 	}
-	c.onKill(runner.Kill)
+	c.on(stageAbandon, runner.Kill)
 	w := &commandWork{template: t, runner: runner, name: p.name, slots: make(chan int, jobs)}
 	for i := range jobs {
 		w.slots <- i + 1
@@ -238,11 +246,8 @@ func parseBackoff(s string) (base, most time.Duration, err error) {
 // where that is possible. The function that it returns gives the number, or 0
 // while it is not known.
 func countInputs(ctx context.Context, cfg input.Config) func() int {
-	for _, name := range cfg.Files {
-		info, err := os.Stat(name)
-		if name == input.Stdin || err != nil || !info.Mode().IsRegular() {
-			return func() int { return 0 }
-		}
+	if !promptFiles(cfg.Files) {
+		return func() int { return 0 }
 	}
 	var total atomic.Int64
 	if len(cfg.Globs)+len(cfg.Files) == 0 {
@@ -256,6 +261,18 @@ func countInputs(ctx context.Context, cfg input.Config) func() int {
 		}()
 	}
 	return func() int { return int(total.Load()) }
+}
+
+// promptFiles reports whether all files can be read without waiting for whoever
+// writes them.
+func promptFiles(names []string) bool {
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if name == input.Stdin || err != nil || !info.Mode().IsRegular() {
+			return false
+		}
+	}
+	return true
 }
 
 func length(items iter.Seq2[input.Item, error]) (n int64) {

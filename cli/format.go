@@ -10,6 +10,14 @@ import (
 // count writes a number with separators.
 func count(n int) string { return humanize.Comma(int64(n)) }
 
+// plural writes a number of things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return count(n) + " " + thing
+}
+
 // rate writes a number with three digits that matter.
 func rate(f float64) string {
 	if f >= 1000 {

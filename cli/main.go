@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,8 +44,10 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	}
 	var e *exitError
 	if !errors.As(err, &e) {
-		// Cobra's own: an unknown command or flag.
-		e = usageError(err, fmt.Sprintf("%s --help", a.name))
+		e = usageError(err, a.name+" --help") // cobra's own
+		if _, ok := errors.AsType[*fs.PathError](err); ok {
+			e = outputError(err) // of a completion script, for example
+		}
 	}
 	a.explain(e)
 	return e.code

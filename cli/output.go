@@ -2,10 +2,14 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"strconv"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -18,7 +22,8 @@ import (
 // A printer writes results: the product to out, failures to talk.
 type printer struct {
 	app  *app
-	out  *bufio.Writer
+	to   io.Writer     // standard output
+	out  *bufio.Writer // in front of it
 	talk talk
 	json bool
 	err  error // the first failure to write, after which nothing is written
@@ -32,7 +37,9 @@ func (p *printer) print(r *result) {
 			p.err = p.printText(r)
 		}
 	}
-	if r.err != nil && !r.skipped {
+	// What was cut short because nobody reads any more is no news.
+	if r.err != nil && !r.skipped && !(r.stopped && p.err != nil) {
+		p.flush() // who sees both sees them in their order
 		p.talk.line(p.app.failure(r))
 	}
 	r.close()
@@ -45,18 +52,21 @@ func (p *printer) flush() {
 	}
 }
 
-// stdoutError says what became of the output that could not be written, or nil
-// if all of it was.
-func (p *printer) stdoutError() *exitError {
+// outputError ends the command because standard output could not be written. That
+// its reader went away is nothing to talk about.
+func outputError(err error) *exitError {
+	e := &exitError{code: exitUsage, err: fmt.Errorf("cannot write the results: %w", err)}
 	switch {
-	case p.err == nil:
-		return nil
-	case errors.Is(p.err, syscall.EPIPE), errors.Is(p.err, io.ErrClosedPipe):
+	case readerGone(err):
 		return &exitError{code: exitSignal + int(syscall.Signal(0xd))} // SIGPIPE, which Windows does not name
-	case errors.Is(p.err, syscall.ENOSPC):
-		return &exitError{code: exitUsage, err: fmt.Errorf("cannot write the results: %w", p.err), try: "make room, or send the output elsewhere"}
+	case errors.Is(err, syscall.ENOSPC):
+		e.try = "make room, or send the output elsewhere"
 	}
-	return &exitError{code: exitUsage, err: fmt.Errorf("cannot write the results: %w", p.err)}
+	return e
+}
+
+func readerGone(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }
 
 func (p *printer) printText(r *result) error {
@@ -66,12 +76,8 @@ func (p *printer) printText(r *result) error {
 	if r.err != nil {
 		return nil
 	}
-	line, err := resultText(r.value)
-	if err != nil {
-		return err
-	}
-	_, err = p.out.WriteString(line + "\n")
-	return err
+	p.out.Write(r.text)
+	return p.out.WriteByte('\n')
 }
 
 // copyOutputs copies what a command wrote, its errors first, since they often
@@ -88,27 +94,50 @@ func (p *printer) copyOutputs(c *commandResult) error {
 	if p.err != nil {
 		return p.err
 	}
-	_, err := c.Stdout.WriteTo(p.app.Out)
+	_, err := c.Stdout.WriteTo(p.to)
 	return err
 }
 
+// render puts the result of a task into writing: that of a command is in files.
+func (p *printer) render(r *result) error {
+	if _, ok := r.value.(*commandResult); ok {
+		return nil
+	}
+	write := resultText
+	if p.json {
+		write = marshal
+	}
+	var err error
+	if r.text, err = write(r.value); err != nil {
+		return fmt.Errorf("the result, a %T, cannot be written: %w", r.value, err)
+	}
+	return nil
+}
+
 // resultText writes a result as a line.
-func resultText(v any) (string, error) {
+func resultText(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
-		return "", nil
+		return nil, nil
 	case string:
-		return v, nil
+		return []byte(v), nil
 	case []byte:
-		return string(v), nil
+		return v, nil
 	case fmt.Stringer:
-		return v.String(), nil
+		return []byte(v.String()), nil
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return "", fmt.Errorf("the result, a %T, cannot be written: %w", v, err)
+	return marshal(v)
+}
+
+// marshal writes v as JSON on one line, and < as it is.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
 	}
-	return string(b), nil
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // A record is a result as JSON. Fields may be added.
@@ -116,7 +145,7 @@ type record struct {
 	Seq      int             `json:"seq"`
 	Input    json.RawMessage `json:"input"`
 	OK       bool            `json:"ok"`
-	Result   any             `json:"result,omitempty"`
+	Result   json.RawMessage `json:"result,omitempty"`
 	Error    string          `json:"error,omitempty"`
 	Attempts int             `json:"attempts"`
 	WallS    float64         `json:"wall_s"`
@@ -137,7 +166,7 @@ type commandRecord struct {
 
 func (p *printer) printJSON(r *result) error {
 	rec := record{
-		Seq: r.seq, Input: inputJSON(r.item), OK: r.err == nil,
+		Seq: r.seq, Input: inputJSON(r), OK: r.err == nil,
 		Attempts: r.attempts, WallS: r.wall.Seconds(),
 	}
 	if r.err != nil {
@@ -150,11 +179,11 @@ func (p *printer) printJSON(r *result) error {
 		}
 		rec.WallS = c.Wall.Seconds()
 	} else if r.err == nil {
-		rec.Result = r.value
+		rec.Result = r.text
 	}
-	b, err := json.Marshal(rec)
+	b, err := marshal(rec)
 	if err != nil {
-		return fmt.Errorf("the result of %q cannot be written as JSON: %w", r.item.Text, err)
+		return err
 	}
 	p.out.Write(b)
 	return p.out.WriteByte('\n')
@@ -182,12 +211,18 @@ func (c *commandResult) record() (*commandRecord, error) {
 	return rec, nil
 }
 
-// inputJSON writes an input as JSON, as faithfully as JSON can.
-func inputJSON(it input.Item) json.RawMessage {
-	if text, err := it.JSON(); err == nil && json.Valid(text) {
-		return text
+// inputJSON writes an input as JSON, as faithfully as JSON can. One that could not
+// be read is null.
+func inputJSON(r *result) json.RawMessage {
+	if _, ok := errors.AsType[*input.Error](r.err); ok {
+		return json.RawMessage("null")
 	}
-	text, _ := json.Marshal(it.Text)
+	if r.item.Format != input.Lines {
+		if text, err := r.item.JSON(); err == nil && json.Valid(text) {
+			return text
+		}
+	}
+	text, _ := marshal(r.item.Text) // text can always be written
 	return text
 }
 
@@ -197,8 +232,7 @@ func (a *app) failure(r *result) string {
 	var b strings.Builder
 	b.WriteString(a.style.red(a.name + ":"))
 	b.WriteByte(' ')
-	// Most errors name their input already.
-	if it := r.item.Text; it != "" && !strings.Contains(text, it) {
+	if it := r.item.Text; it != "" && !namesInput(r.err, text, it) {
 		b.WriteString(shorten(it, 200) + ": ")
 	}
 	b.WriteString(text)
@@ -208,13 +242,36 @@ func (a *app) failure(r *result) string {
 	return b.String()
 }
 
+// namesInput reports whether an error says which input it is about: by the command
+// line, or because it begins with it, as most do. Mere containing would not do: a
+// is in "failed".
+func namesInput(err error, text, it string) bool {
+	if e, ok := errors.AsType[*command.StartError](err); ok {
+		return e.Name == it
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok && e.Path == it && strings.Contains(text, it+":") {
+		return true // as package os says it: "open FILE: what is wrong"
+	}
+	_, exit := errors.AsType[*command.ExitError](err)
+	_, stopped := errors.AsType[*command.StoppedError](err)
+	_, spool := errors.AsType[*command.SpoolError](err)
+	return exit || stopped || spool || strings.HasPrefix(text, it+":") || strings.HasPrefix(text, strconv.Quote(it)+":")
+}
+
 // reason returns the text of an error without what the command line need not
 // repeat: the engine and the worker.
 func reason(err error) string {
 	if e, ok := errors.AsType[*braid.TaskError](err); ok {
 		err = e.Err
 	}
-	return err.Error()
+	text := err.Error()
+	// A task that was stopped says so in the words of package context, and then why.
+	for _, jargon := range []error{context.Canceled, context.DeadlineExceeded} {
+		if why, ok := strings.CutPrefix(text, jargon.Error()+": "); ok && errors.Is(err, jargon) {
+			return "stopped: " + why
+		}
+	}
+	return text
 }
 
 // shorten cuts a text that is too long for a line of talk.

@@ -3,12 +3,14 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
 // talk is what a run has to say beside its product. It keeps what is said apart
@@ -29,9 +31,8 @@ const (
 // progress shows how far a run is, and is its talk. Its methods may be called
 // from any goroutine.
 type progress struct {
-	name  string
-	out   io.Writer
-	quiet bool
+	name string
+	out  io.Writer
 
 	mu      sync.Mutex
 	began   time.Time
@@ -42,44 +43,66 @@ type progress struct {
 	last    string    // the last plain line
 	said    time.Time // and when it was said
 	state   tally
-	of      int // the number of inputs, 0 while unknown
+	of      int  // the number of inputs, 0 while unknown
+	partial bool // the terminal's line holds the start of a line of the product
 	closing chan struct{}
 	closed  sync.WaitGroup
 }
 
-// Plain lines come at most this often; the first comes after that time.
-const plainEvery = 10 * time.Second
+const (
+	plainEvery  = 10 * time.Second       // plain lines come at most so often; the first comes after that time
+	redrawEvery = 500 * time.Millisecond // so that the clock of the bar goes on while nothing happens
+)
 
-// newProgress returns a progress in the given mode. It must be closed.
+// newProgress returns a progress in the given mode; if it is to be quiet, it only
+// passes on what is said. It must be closed.
 func newProgress(mode, name string, out io.Writer, quiet bool) (*progress, error) {
-	p := &progress{name: name, out: out, quiet: quiet, began: time.Now(), closing: make(chan struct{})}
-	if mode == progressAuto {
+	p := &progress{name: name, out: out, began: time.Now(), closing: make(chan struct{})}
+	switch mode {
+	case progressAuto:
 		mode = progressPlain
-		if isTerminal(out) {
+		if isTerminal(out) && os.Getenv("TERM") != "dumb" {
 			mode = progressBar
 		}
-	}
-	switch mode {
-	case progressBar:
-		p.bar = progressbar.NewOptions64(-1,
-			progressbar.OptionSetWriter(out),
-			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString("inputs"),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionSpinnerType(14),
-			progressbar.OptionFullWidth(),
-			progressbar.OptionSetRenderBlankState(true),
-		)
-	case progressPlain:
-		p.plain = true
-		p.closed.Go(p.tick)
-	case progressNone:
+	case progressBar, progressPlain, progressNone:
 	default:
 		return nil, usageError(fmt.Errorf("--progress %s: it is auto, bar, plain or none", strconv.Quote(mode)), "--progress auto")
 	}
+	if quiet {
+		mode = progressNone
+	}
+	switch mode {
+	case progressBar:
+		wide := columns(out) >= 60
+		p.bar = progressbar.NewOptions64(-1,
+			progressbar.OptionSetWriter(out),
+			progressbar.OptionUseANSICodes(true),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetPredictTime(wide),
+			progressbar.OptionSetElapsedTime(wide),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionSpinnerType(14),
+			progressbar.OptionSetSpinnerChangeInterval(0), // it would draw whenever it likes
+			progressbar.OptionFullWidth(),
+			progressbar.OptionSetRenderBlankState(true),
+			progressbar.OptionShowCount(),
+		)
+		p.closed.Go(func() { p.every(redrawEvery, p.redraw) })
+	case progressPlain:
+		p.plain = true
+		p.closed.Go(func() { p.every(plainEvery, p.tell) })
+	}
 	return p, nil
+}
+
+// columns returns the width of the terminal that out is, or 80 if it is none.
+func columns(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return 80
 }
 
 // update says how far the run is; total is 0 while the number of inputs is not
@@ -88,7 +111,7 @@ func (p *progress) update(t tally, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state, p.of = t, total
-	if p.bar == nil || p.quiet {
+	if p.bar == nil || p.partial {
 		return
 	}
 	if total > 0 && total != p.total {
@@ -116,18 +139,62 @@ func (p *progress) block(text io.WriterTo) {
 	p.say(func() { _, _ = text.WriteTo(p.out) })
 }
 
+// say clears the terminal's line for f, if there is a bar. It needs p.mu.
 func (p *progress) say(f func()) {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
+	p.clear()
 	f()
-	if p.bar != nil && !p.quiet {
+	if p.bar != nil {
 		_ = p.bar.RenderBlank()
 	}
 }
 
-func (p *progress) tick() {
-	t := time.NewTicker(plainEvery)
+// clear begins a new line of the terminal, or takes the bar off it.
+func (p *progress) clear() {
+	switch {
+	case p.partial:
+		p.partial = false
+		fmt.Fprintln(p.out)
+	case p.bar != nil:
+		_ = p.bar.Clear()
+	}
+}
+
+// beside returns a writer of the product to out, which keeps it apart from the bar
+// if both are on the terminal.
+func (p *progress) beside(out io.Writer) io.Writer {
+	if p.bar == nil || !isTerminal(out) {
+		return out
+	}
+	return &besideBar{p, out}
+}
+
+type besideBar struct {
+	p   *progress
+	out io.Writer
+}
+
+func (b *besideBar) Write(text []byte) (n int, err error) {
+	p := b.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(text) == 0 {
+		return 0, nil
+	}
+	if !p.partial {
+		_ = p.bar.Clear()
+	}
+	n, err = b.out.Write(text)
+	// Until the line is complete, there is no place for a bar.
+	p.partial = text[len(text)-1] != '\n'
+	if !p.partial {
+		_ = p.bar.RenderBlank()
+	}
+	return n, err
+}
+
+// every calls f, with p.mu held, each time that d has passed.
+func (p *progress) every(d time.Duration, f func()) {
+	t := time.NewTicker(d)
 	defer t.Stop()
 	for {
 		select {
@@ -135,26 +202,37 @@ func (p *progress) tick() {
 			return
 		case <-t.C:
 			p.mu.Lock()
-			if s := p.describe(); s != p.last && !p.quiet {
-				p.last = s
-				fmt.Fprintf(p.out, "%s: %s\n", p.name, s)
-			}
+			f()
 			p.mu.Unlock()
 		}
 	}
 }
 
-// close takes the bar away and, unless the run is quiet, sums it up.
+func (p *progress) redraw() {
+	if !p.partial {
+		_ = p.bar.RenderBlank()
+	}
+}
+
+// tell says a plain line, if there is news.
+func (p *progress) tell() {
+	if s := p.describe(); s != p.last {
+		p.last = s
+		fmt.Fprintf(p.out, "%s: %s\n", p.name, s)
+	}
+}
+
+// close takes the bar away and, if there was something to show, sums it up.
 func (p *progress) close(sum bool) {
 	close(p.closing)
 	p.closed.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.clear()
 	if p.bar != nil {
-		_ = p.bar.Clear()
 		_ = p.bar.Exit()
 	}
-	if sum && !p.quiet && (p.bar != nil || p.plain) {
+	if sum && (p.bar != nil || p.plain) {
 		fmt.Fprintf(p.out, "%s: %s\n", p.name, p.describe())
 	}
 }
@@ -171,6 +249,9 @@ func (p *progress) describe() string {
 	b.WriteString(" done")
 	if p.state.failed > 0 {
 		b.WriteString(", " + count(p.state.failed) + " failed")
+	}
+	if p.state.stopped > 0 {
+		b.WriteString(", " + count(p.state.stopped) + " stopped")
 	}
 	if p.state.skipped > 0 {
 		b.WriteString(", " + count(p.state.skipped) + " not tried")

@@ -34,9 +34,45 @@ command on many inputs, compare the engines on it, and see which one to use.`,
 			return cmd.Help()
 		},
 	}
+	root.SetFlagErrorFunc(flagMistake)
+	root.SetHelpCommand(a.helpCommand(root))
 	root.AddCommand(a.runCommand(), a.compareCommand(), a.tasksCommand(), a.tourCommand(), a.manCommand())
 	root.AddCommand(a.topics()...)
 	return root
+}
+
+// helpCommand is "help", which shows the help of a command, or a topic.
+func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND or TOPIC]",
+		Short: "Explain a command or a topic",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, c := range root.Commands() {
+				if !c.Hidden {
+					names = append(names, c.Name()+"\t"+c.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				var names []string
+				for _, c := range cmd.Commands() {
+					names = append(names, c.Name())
+				}
+				name := args[len(args)-1]
+				return usageError(fmt.Errorf("there is no command or help topic %q%s", name, didYouMean(name, names)), a.name+" help")
+			}
+			cmd.InitDefaultHelpFlag()
+			cmd.InitDefaultVersionFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 func (a *app) unknownCommand(root *cobra.Command, name string) error {
@@ -65,7 +101,7 @@ func (a *app) tasksCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "tasks",
 		Short: "List the tasks that can be run",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			tasks := braid.Definitions()
 			if len(tasks) == 0 {
@@ -85,7 +121,10 @@ func (a *app) tasksCommand() *cobra.Command {
 				}
 				fmt.Fprintf(t, "%s\t%s\t%s\n", d.Name(), arg, d.Doc())
 			}
-			return t.Flush()
+			if err := t.Flush(); err != nil {
+				return outputError(err)
+			}
+			return nil
 		},
 	}
 }
@@ -94,7 +133,7 @@ func (a *app) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "Write manual pages into a directory",
-		Args:   cobra.ExactArgs(1),
+		Args:   oneArgument("the directory", "/usr/local/share/man/man1"),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {

@@ -125,22 +125,27 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	// The clock of each result comes from the engine's events.
 	clock := &stopwatch{}
 	handle := kind.open(jobs, clock.listener())
-	out := &printer{app: a, out: bufio.NewWriterSize(a.Out, 64<<10), talk: prog, json: f.json}
+	stdout := prog.beside(a.Out)
+	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
 	reading, stopCounting := context.WithCancel(ctx)
 	defer stopCounting()
 	b := &batch{
 		work: w, engine: handle, control: c,
-		window: 2 * jobs, keep: f.keep, ahead: max(1000, 4*jobs),
+		prompt: len(p.inputs.Globs) == 0 && promptFiles(p.inputs.Files),
+		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if kind.name == "serial" {
-		b.window = 1
+	if policy.Then != halt.Continue {
+		// What waits in the engine's queue may start before the loop has seen
+		// the result that stops the run.
+		b.window = min(b.window, jobs)
 	}
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}
+	b.render = out.render
 	b.emit = func(r *result) {
-		r.began, r.wall = clock.take(r.seq)
+		clock.take(r)
 		status.add(r)
 		out.print(r)
 		prog.update(b.tally, b.knownTotal())
@@ -162,32 +167,21 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 
 	switch {
 	case out.err != nil:
-		return out.stdoutError()
+		return outputError(out.err)
 	case ctx.Err() != nil:
 		return &exitError{code: exitUsage, err: context.Cause(ctx)}
-	case stopped == exitHalted:
+	case stopped == exitHalted && b.leftOut():
+		e := &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
 		if b.tally.failed > 0 && status.which != exitAny {
-			return exit(status.code(b.tally))
+			e.code = status.code(b.tally)
 		}
-		return a.halted(b, policy)
-	case stopped != 0:
+		return e
+	case stopped != 0 && stopped != exitHalted:
 		return &exitError{code: stopped, err: why}
 	case b.tally.read == 0:
-		return &exitError{code: exitNoInput, err: errors.New("there is no input")}
+		return noInput()
 	}
 	return exit(status.code(b.tally))
-}
-
-// halted ends a run that a policy has stopped. If the policy was met by the last
-// input, nothing was left out.
-func (a *app) halted(b *batch, policy halt.Policy) error {
-	if b.tally.skipped == 0 && b.exhausted {
-		if b.tally.failed > 0 {
-			return exit(exitFailed)
-		}
-		return nil
-	}
-	return &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
 }
 
 func stageComment(stage int32) string {
@@ -216,15 +210,15 @@ func (a *app) dryRun(ctx context.Context, w work, cfg input.Config) error {
 			continue
 		}
 		if _, err := out.WriteString(line + "\n"); err != nil {
-			return &exitError{code: exitUsage, err: err}
+			return outputError(err)
 		}
 	}
 	if err := out.Flush(); err != nil {
-		return &exitError{code: exitUsage, err: err}
+		return outputError(err)
 	}
 	switch {
 	case seq == 0:
-		return &exitError{code: exitNoInput, err: errors.New("there is no input")}
+		return noInput()
 	case failed > 0:
 		return exit(exitFailed)
 	}
@@ -254,7 +248,7 @@ func parseExitStatus(which string) (*exitStatus, error) {
 }
 
 func (s *exitStatus) add(r *result) {
-	if r.err == nil || r.skipped {
+	if r.err == nil || r.skipped || r.stopped {
 		return
 	}
 	code := exitFailed

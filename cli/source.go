@@ -101,6 +101,24 @@ func (s *source) next() (e entry, ok bool) {
 // done reports whether next will never have anything again.
 func (s *source) done() bool { return s.ended && len(s.taken) == 0 }
 
+// more reports whether there is a further input that next has not returned. If
+// that is not known yet, it waits for the reader, or else says yes.
+func (s *source) more(wait bool) bool {
+	for !s.done() {
+		s.mu.Lock()
+		unused, atEnd := len(s.taken)+len(s.read), s.atEnd
+		s.mu.Unlock()
+		switch {
+		case unused > 0 || !wait && !atEnd:
+			return true
+		case atEnd:
+			return false
+		}
+		<-s.ready
+	}
+	return false
+}
+
 // stop ends the reading. The reader may stay behind in a read that cannot be
 // interrupted.
 func (s *source) stop() {

@@ -7,20 +7,24 @@ import (
 	"github.com/go-braid/braid/engine"
 )
 
-// A stopwatch takes the times of calls from their events.
+// A stopwatch takes the times and attempts of calls from their events.
 type stopwatch struct {
 	mu    sync.Mutex
 	calls map[int]interval // by the number of the input
 }
 
-type interval struct{ began, ended time.Time }
+// An interval is the last attempt at a call.
+type interval struct {
+	attempt      int // from 1
+	began, ended time.Time
+}
 
 func (s *stopwatch) listener() *engine.Listener {
 	s.calls = make(map[int]interval)
 	return &engine.Listener{
 		Started: func(e engine.Event) {
 			s.mu.Lock()
-			s.calls[e.Index] = interval{began: e.At}
+			s.calls[e.Index] = interval{attempt: e.Attempt, began: e.At}
 			s.mu.Unlock()
 		},
 		Finished: func(e engine.Event) {
@@ -34,15 +38,15 @@ func (s *stopwatch) listener() *engine.Listener {
 	}
 }
 
-// take returns when the last attempt of a call began and how long it took, and
-// forgets it. Both are zero if it never ran.
-func (s *stopwatch) take(index int) (began time.Time, wall time.Duration) {
+// take writes how many attempts there were at a call, and how long the last one
+// took, into its result, and forgets them. Both are 0 if it never ran.
+func (s *stopwatch) take(r *result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, ok := s.calls[index]
+	i, ok := s.calls[r.seq]
 	if !ok {
 		return
 	}
-	delete(s.calls, index)
-	return i.began, i.ended.Sub(i.began)
+	delete(s.calls, r.seq)
+	r.attempts, r.wall = i.attempt, i.ended.Sub(i.began)
 }

@@ -43,7 +43,8 @@ INPUTS
 Inputs are taken, one after the other and never read as a whole, from
 
   arguments            behind the task, or behind ::: for a command
-  --glob PATTERN       files that match; ** is any number of directories
+  --glob PATTERN       files that match; ** is any number of directories;
+                       names that begin with a dot need a dot in the pattern
   --from FILE          the lines of a file; - is standard input
   standard input       its lines, if nothing else is given
 
@@ -63,18 +64,21 @@ const jsonText = `
 JSON
 "run --json" prints an object a line for each input:
 
-  seq, input, ok, attempts, wall_s      always
+  seq, input, ok, attempts, wall_s      always; input is null if it could not be read
   result                                of a task that succeeded
   error                                 if it failed
-  command, exit, signal, stdout,
-  stderr, cpu_s, max_rss_bytes          of a command
+  command, exit, stdout, stderr,
+  cpu_s, max_rss_bytes                  of a command; exit is -1 if a signal ended it
+  signal                                the name of that signal
+
+Lines come in the order in which inputs are done; with -k in that of seq.
 
 "compare --json" prints one object:
 
-  {"inputs":…, "engines":[{"engine":…, "wall_s":…, "cpu_s":…, "tasks":…,
-  "failed":…, "speedup":…, "speedup_lo":…, "speedup_hi":…, "tasks_per_s":…,
-  "peak_rss_bytes":…}], "rounds":…, "identical":…,
-  "verdict":{"engine":…, "why":…}}
+  {"inputs":…, "failed":…, "jobs":…, "rounds":…, "identical":…,
+  "engines":[{"engine":…, "wall_s":…, "cpu_s":…, "tasks":…, "failed":…,
+  "speedup":…, "speedup_lo":…, "speedup_hi":…, "tasks_per_s":…,
+  "peak_rss_bytes":…}], "verdict":{"engine":…, "why":…}}
 
 Fields may be added. Times are in seconds.
 `

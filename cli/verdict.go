@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // A verdict says which engine to use, and why.
@@ -16,10 +17,17 @@ type verdict struct {
 // more than this, for certain, to be preferred to a simpler one.
 const tieBand = 0.05
 
+// shortTask is how long a task takes at most if the cost of handing it over can
+// matter.
+const shortTask = 50 * time.Microsecond
+
 // judge chooses among engines that did the same work, the first of which is the
 // yardstick. They are in the order of their simplicity.
 func judge(engines []engineReport, jobs, cpus int) verdict {
 	base := engines[0]
+	if base.WallS <= 0 {
+		return verdict{Why: "nothing was measured."}
+	}
 	best := 0
 	for i, e := range engines {
 		if e.Speedup > engines[best].Speedup {
@@ -49,10 +57,15 @@ func judge(engines []engineReport, jobs, cpus int) verdict {
 		switch fastest := slices.MaxFunc(engines[1:], func(a, b engineReport) int { return compareFloat(a.Speedup, b.Speedup) }); {
 		case fastest.SpeedupLo == 0 && fastest.Speedup > 1:
 			why = fmt.Sprintf("too little was measured to tell: %s took %.2f× of its time; give it more inputs, or --rounds", fastest.Engine, 1/fastest.Speedup)
+		case fastest.SpeedupHi > 1+tieBand:
+			why = fmt.Sprintf("it is the simplest, and it is not certain that %s is faster (%.2f× [%.2f, %.2f]): give it more inputs, or --rounds", fastest.Engine, fastest.Speedup, fastest.SpeedupLo, fastest.SpeedupHi)
 		case fastest.Speedup >= 1-tieBand:
 			why = fmt.Sprintf("there is no difference that matters (%s is %.2f× as fast), and it is the simplest", fastest.Engine, fastest.Speedup)
 		default:
-			why = fmt.Sprintf("it is the fastest (%s is %.2f× as fast): a task is so short that handing it over costs more than it gains", fastest.Engine, fastest.Speedup)
+			why = fmt.Sprintf("it is the fastest (%s is %.2f× as fast)", fastest.Engine, fastest.Speedup)
+			if base.TasksPerS > 1/shortTask.Seconds() {
+				why += ": a task is so short that handing it over costs more than it gains"
+			}
 		}
 		return verdict{Engine: e.Engine, Why: why + "; " + kind + "."}
 	}
@@ -63,7 +76,7 @@ func judge(engines []engineReport, jobs, cpus int) verdict {
 	why := fmt.Sprintf("it is %.2f×%s as fast as %s: %s", e.Speedup, interval, base.Engine, kind)
 	switch {
 	case busy >= 0.7:
-		why += fmt.Sprintf(", and %s shared it", processors(min(jobs, cpus)))
+		why += fmt.Sprintf(", and %s shared it", plural(min(jobs, cpus), "processor"))
 	case busy <= 0.3:
 		why += fmt.Sprintf(", and %d waited together", jobs)
 		if jobs <= cpus {
@@ -71,13 +84,6 @@ func judge(engines []engineReport, jobs, cpus int) verdict {
 		}
 	}
 	return verdict{Engine: e.Engine, Why: why + "."}
-}
-
-func processors(n int) string {
-	if n == 1 {
-		return "1 processor"
-	}
-	return fmt.Sprintf("%d processors", n)
 }
 
 func compareFloat(a, b float64) int {

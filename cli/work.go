@@ -50,7 +50,7 @@ func (w *taskWork) describe(it input.Item, seq int) (string, error) {
 	if _, err := w.args.convert(it); err != nil {
 		return "", err
 	}
-	return w.task.Name() + " " + it.Text, nil
+	return w.task.Name() + " " + template.Quote(it.Text), nil
 }
 
 // commandWork runs a command, made from a template.
