@@ -17,7 +17,7 @@ const exitCodesText = `EXIT CODES
   1    the command line is wrong, or the command itself failed
   3    some inputs failed; each is named on standard error
   4    there was no input
-  5    stopped early by --halt: some inputs were not tried
+  5    stopped early by --halt: some inputs were not tried, or not finished
   124  the --deadline was over
   130  stopped by an interrupt (Ctrl-C)
   141  the reader of the output went away

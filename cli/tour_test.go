@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Ten seconds of work take five. In each second the two threads print a line
+// each, in either order.
+func TestTour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var out, talk bytes.Buffer
+		if err := tour(t.Context(), &out, &talk); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("it took %v, want 5s", took)
+		}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if len(lines) != 11 || lines[10] != "Both threads have finished." {
+			t.Fatalf("lines %q", lines)
+		}
+		for i := range 5 {
+			number, letter := "Thread 1: "+string("01234"[i]), "Thread 2: "+string("ABCDE"[i])
+			if a, b := lines[2*i], lines[2*i+1]; !(a == number && b == letter) && !(a == letter && b == number) {
+				t.Errorf("in second %d: %q, %q; want %q and %q", i+1, a, b, number, letter)
+			}
+		}
+		if got := talk.String(); !strings.Contains(got, "Ten seconds of waiting took 5.00s") {
+			t.Errorf("said %q", got)
+		}
+	})
+}
+
+func TestTourIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(2500*time.Millisecond, func() { cancel(errTerminated) })
+		began := time.Now()
+		var out, talk bytes.Buffer
+		if err := tour(ctx, &out, &talk); !errors.Is(err, errTerminated) {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(began); took != 2500*time.Millisecond || strings.Count(out.String(), "\n") != 4 {
+			t.Errorf("it took %v and printed %q", took, out.String())
+		}
+	})
+}
+
+// Once the output cannot be written, nobody goes on.
+func TestTourOutputFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := errors.New("full")
+		began := time.Now()
+		if err := tour(t.Context(), failingWriter{full}, &bytes.Buffer{}); err != full {
+			t.Errorf("error %v, want that of the output", err)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("it took %v, want 1s", took)
+		}
+	})
+}
+
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }

@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+// measured is an engine's report with a given speed-up and interval.
+func measured(name string, wall, cpu, speedup, lo, hi float64) engineReport {
+	return engineReport{Engine: name, WallS: wall, CPUS: cpu, Tasks: 100, TasksPerS: 100 / wall, Speedup: speedup, SpeedupLo: lo, SpeedupHi: hi}
+}
+
+func TestJudge(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		base, fast engineReport
+		jobs, cpus int
+		want       string
+		says       []string
+		never      string
+	}{
+		{
+			name: "computing", base: measured("serial", 10, 9.8, 1, 1, 1), fast: measured("threads", 2.6, 10, 3.85, 3.7, 3.9),
+			jobs: 4, cpus: 8, want: "threads",
+			says: []string{"it is 3.85× [3.70, 3.90] as fast as serial", "the work computes (98% of the serial time was spent on a processor)", "and 4 processors shared it."},
+		},
+		{
+			name: "computing on more jobs than processors", base: measured("serial", 10, 9.8, 1, 1, 1), fast: measured("threads", 5.1, 10, 1.96, 1.9, 2),
+			jobs: 16, cpus: 2, want: "threads", says: []string{"and 2 processors shared it."},
+		},
+		{
+			name: "waiting", base: measured("serial", 10, 0.1, 1, 1, 1), fast: measured("threads", 0.5, 0.1, 20, 19, 21),
+			jobs: 20, cpus: 2, want: "threads",
+			says:  []string{"the work waits (only 1% of the serial time was spent on a processor), and 20 waited together."},
+			never: "higher -j",
+		},
+		{
+			name: "waiting with few jobs", base: measured("serial", 10, 0.1, 1, 1, 1), fast: measured("threads", 5, 0.1, 2, 1.9, 2.1),
+			jobs: 2, cpus: 2, want: "threads", says: []string{"and 2 waited together; a higher -j would help more."},
+		},
+		{
+			name: "both", base: measured("serial", 10, 5, 1, 1, 1), fast: measured("threads", 4, 5, 2.5, 2.4, 2.6),
+			jobs: 4, cpus: 4, want: "threads", says: []string{"the work computes and waits (50% of the serial time"},
+		},
+		{
+			name: "no difference", base: measured("serial", 10, 9.9, 1, 1, 1), fast: measured("threads", 9.9, 9.9, 1.01, 1, 1.02),
+			jobs: 2, cpus: 2, want: "serial", says: []string{"there is no difference that matters (threads is 1.01× as fast), and it is the simplest; the work computes"},
+		},
+		{
+			name: "uncertain", base: measured("serial", 10, 9.9, 1, 1, 1), fast: measured("threads", 4, 9.9, 2.5, 0.9, 4.4),
+			jobs: 2, cpus: 2, want: "serial", says: []string{"it is not certain that threads is faster (2.50× [0.90, 4.40]): give it more inputs, or --rounds"},
+			never: "no difference that matters",
+		},
+		{
+			name: "barely", base: measured("serial", 10, 9.9, 1, 1, 1), fast: measured("threads", 9.4, 9.9, 1.07, 1.04, 1.1),
+			jobs: 2, cpus: 2, want: "serial", says: []string{"not certain"},
+		},
+		{
+			name: "slower, short tasks", base: measured("serial", 0.0001, 0.0001, 1, 1, 1), fast: measured("threads", 0.0002, 0.0003, 0.5, 0.4, 0.6),
+			jobs: 2, cpus: 2, want: "serial", says: []string{"it is the fastest (threads is 0.50× as fast): a task is so short that handing it over costs more"},
+		},
+		{
+			name: "slower, long tasks", base: measured("serial", 10, 9.9, 1, 1, 1), fast: measured("threads", 12, 12, 0.83, 0.8, 0.85),
+			jobs: 2, cpus: 2, want: "serial", says: []string{"it is the fastest (threads is 0.83× as fast); the work"}, never: "so short",
+		},
+		{
+			name: "one round", base: measured("serial", 10, 9.9, 1, 0, 0), fast: measured("threads", 8, 9.9, 1.25, 0, 0),
+			jobs: 2, cpus: 2, want: "serial", says: []string{"too little was measured to tell: threads took 0.80× of its time; give it more inputs, or --rounds"},
+		},
+		{
+			name: "one round, beyond doubt", base: measured("serial", 10, 9.9, 1, 0, 0), fast: measured("threads", 5, 9.9, 2, 0, 0),
+			jobs: 2, cpus: 2, want: "threads", says: []string{"it is 2.00× as fast as serial"}, never: "[",
+		},
+		{
+			name: "nothing", base: engineReport{Engine: "serial"}, fast: engineReport{Engine: "threads"},
+			jobs: 2, cpus: 2, want: "", says: []string{"nothing was measured."},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := judge([]engineReport{c.base, c.fast}, c.jobs, c.cpus)
+			if got.Engine != c.want {
+				t.Errorf("use %q, want %q", got.Engine, c.want)
+			}
+			for _, s := range c.says {
+				if !strings.Contains(got.Why, s) {
+					t.Errorf("%q lacks %q", got.Why, s)
+				}
+			}
+			if c.never != "" && strings.Contains(got.Why, c.never) {
+				t.Errorf("%q says %q", got.Why, c.never)
+			}
+		})
+	}
+}
+
+// Of several engines the simplest wins that is not clearly beaten.
+func TestJudgeThree(t *testing.T) {
+	base := measured("serial", 10, 9.9, 1, 1, 1)
+	second := measured("threads", 5, 9.9, 2, 1.9, 2.1)
+	for _, c := range []struct {
+		third engineReport
+		want  string
+	}{
+		{measured("processes", 4.9, 9.9, 2.05, 1.95, 2.15), "threads"},
+		{measured("processes", 3, 9.9, 3.3, 3.2, 3.4), "processes"},
+		{measured("processes", 20, 9.9, 0.5, 0.4, 0.6), "threads"},
+	} {
+		if got := judge([]engineReport{base, second, c.third}, 2, 2); got.Engine != c.want {
+			t.Errorf("processes at %.2f×: use %s, want %s", c.third.Speedup, got.Engine, c.want)
+		}
+	}
+}
+
+func TestSpeedupInterval(t *testing.T) {
+	same := [][]float64{{1, 1, 1, 1}, {2, 2, 2}}
+	half := [][]float64{{0.5, 0.5, 0.5, 0.5}, {1, 1, 1}}
+	if lo, hi := speedupInterval(same, half); lo != 2 || hi != 2 {
+		t.Errorf("always twice as fast: [%v, %v]", lo, hi)
+	}
+	if lo, hi := speedupInterval(same, same); lo != 1 || hi != 1 {
+		t.Errorf("against itself: [%v, %v]", lo, hi)
+	}
+
+	// Pairs are drawn: what slows down both does not widen the interval.
+	drift := [][]float64{{1, 2, 3, 4, 5, 6}}
+	drifted := [][]float64{{0.5, 1, 1.5, 2, 2.5, 3}}
+	if lo, hi := speedupInterval(drift, drifted); math.Abs(lo-2) > 1e-9 || math.Abs(hi-2) > 1e-9 {
+		t.Errorf("paired drift: [%v, %v], want 2", lo, hi)
+	}
+
+	// What differs from round to round does. The interval holds the mean of the
+	// rounds, and lies within their extremes.
+	noisy := [][]float64{{1.0, 0.5, 2.0, 0.8, 1.2, 0.6, 1.5, 0.9}}
+	ones := [][]float64{{1, 1, 1, 1, 1, 1, 1, 1}}
+	lo, hi := speedupInterval(ones, noisy)
+	if mean := 8 / 8.5; !(lo < mean && mean < hi) || lo < 0.5 || hi > 2 || hi-lo < 0.1 {
+		t.Errorf("noisy rounds: [%v, %v], want an interval around %.3f", lo, hi, mean)
+	}
+	if lo2, hi2 := speedupInterval(ones, noisy); lo2 != lo || hi2 != hi {
+		t.Error("the same rounds gave another interval")
+	}
+	// Twice the rounds narrow it.
+	lo2, hi2 := speedupInterval([][]float64{append(ones[0], ones[0]...)}, [][]float64{append(noisy[0], noisy[0]...)})
+	if hi2-lo2 >= hi-lo {
+		t.Errorf("twice the rounds: [%v, %v], no narrower than [%v, %v]", lo2, hi2, lo, hi)
+	}
+}
+
+func TestSpeedupIntervalDegenerate(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		base, other [][]float64
+	}{
+		{"nothing", nil, nil},
+		{"empty blocks", [][]float64{{}, {}, {}, {}}, [][]float64{{}, {}, {}, {}}},
+		{"three pairs", [][]float64{{1, 1, 1}}, [][]float64{{1, 1, 1}}},
+		{"unequal rounds", [][]float64{{1, 1, 1, 1, 1}}, [][]float64{{1}}},
+		{"no time", [][]float64{{0, 0, 0, 0}}, [][]float64{{0, 0, 0, 0}}},
+	} {
+		if lo, hi := speedupInterval(c.base, c.other); lo != 0 || hi != 0 {
+			t.Errorf("%s: [%v, %v], want none", c.name, lo, hi)
+		}
+	}
+	// A block that one engine did not finish counts for what there is.
+	if lo, hi := speedupInterval([][]float64{{1, 1, 1, 1}, {1, 1}}, [][]float64{{0.5, 0.5, 0.5, 0.5}, {}}); lo != 2 || hi != 2 {
+		t.Errorf("unfinished block: [%v, %v], want 2", lo, hi)
+	}
+}
