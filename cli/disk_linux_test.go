@@ -26,7 +26,9 @@ func smallDisk(t *testing.T, size string) string {
 }
 
 // The disk on which outputs are kept is full while a command writes: the input
-// has failed, although the command does not notice.
+// has failed, although the command does not notice. Unlike the original, the disk
+// stays full until the command ends: room that is gone and back before that is
+// not seen, as package command says.
 func TestParallelDISKFULL(t *testing.T) {
 	disk := smallDisk(t, "1m")
 	spool := func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "TMPDIR="+disk) }
