@@ -37,7 +37,7 @@ func ExamplePanicError() {
 	ctx := context.Background()
 	_, err := braid.Go(ctx, nil, func(context.Context) (int, error) {
 		var table map[string]int
-		table["key"] = 1
+		table["key"] = 1 //lint:ignore SA5000 this is the panic to be shown
 		return table["key"], nil
 	}).Await(ctx)
 	if p, ok := errors.AsType[*braid.PanicError](err); ok {

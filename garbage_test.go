@@ -42,7 +42,7 @@ func TestScenario057_NoStaleReferences(t *testing.T) {
 }
 
 func TestMapKeepsNoResults(t *testing.T) {
-	type object struct{ payload [64]byte }
+	type object struct{ _ [64]byte }
 	for _, ordered := range []bool{true, false} {
 		var args, results []weak.Pointer[object]
 		var mu sync.Mutex

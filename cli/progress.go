@@ -40,8 +40,7 @@ type progress struct {
 	total   int                      // as the bar knows it
 	failed  int                      // as the bar shows it
 	plain   bool
-	last    string    // the last plain line
-	said    time.Time // and when it was said
+	last    string // the last plain line
 	state   tally
 	of      int  // the number of inputs, 0 while unknown
 	partial bool // the terminal's line holds the start of a line of the product

@@ -16,10 +16,8 @@ func (s style) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (s style) bold(text string) string  { return s.paint("1", text) }
-func (s style) red(text string) string   { return s.paint("31", text) }
-func (s style) green(text string) string { return s.paint("32", text) }
-func (s style) faint(text string) string { return s.paint("2", text) }
+func (s style) bold(text string) string { return s.paint("1", text) }
+func (s style) red(text string) string  { return s.paint("31", text) }
 
 // styleFor decides whether to colour what goes to stream: as --color says, or
 // for auto by the conventions NO_COLOR, CLICOLOR, CLICOLOR_FORCE, FORCE_COLOR and

@@ -326,7 +326,7 @@ func TestQueueShutdownMidway(t *testing.T) {
 }
 
 func TestQueueKeepsNothingItDoesNotHold(t *testing.T) {
-	type item struct{ payload [64]byte }
+	type item struct{ _ [64]byte }
 	q := strand.NewQueue[*item](8)
 	var refs []weak.Pointer[item]
 	for range 6 { // more than the ring's first size
