@@ -214,7 +214,7 @@ func (c *comparison) run(cfg input.Config) {
 		}
 		wall := c.block(block)
 		c.inputs += len(block)
-		size = nextSize(size, wall, c.rounds)
+		size = nextSize(size, wall)
 		block = block[:0]
 	}
 	if len(block) > 0 && c.control.stage() < stageTerminate {
@@ -225,7 +225,7 @@ func (c *comparison) run(cfg input.Config) {
 
 // nextSize returns how many inputs the next block is to have, if one of the
 // given size took so long.
-func nextSize(size int, wall time.Duration, rounds int) int {
+func nextSize(size int, wall time.Duration) int {
 	grow := float64(blockTarget) / float64(max(wall, time.Microsecond))
 	return max(1, int(float64(size)*min(max(grow, 1), blockGrowth)))
 }

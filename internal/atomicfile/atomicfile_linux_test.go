@@ -1,7 +1,6 @@
 package atomicfile
 
 import (
-	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -11,29 +10,9 @@ import (
 	"github.com/go-braid/braid/internal/proctest"
 )
 
-// mount returns a directory that is a tmpfs with the given options. It skips
-// the test where that is not allowed, except under CI.
-func mount(t *testing.T, options string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("cannot mount a tmpfs: %v: CI has to run this test as root", err)
-		}
-		t.Skipf("NOT TESTED: a full disk, as no tmpfs can be mounted: %v (run the test as root)", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("something is still open in %s: %v", dir, err)
-			unix.Unmount(dir, unix.MNT_DETACH)
-		}
-	})
-	return dir
-}
-
 func TestFullDisk(t *testing.T) {
 	proctest.Check(t)
-	dir := mount(t, "size=1m")
+	dir := proctest.Tmpfs(t, "size=1m")
 	path := filepath.Join(dir, "file")
 	put(t, path, "old", 0o600)
 	f := mustCreate(t, path, 0o644)
@@ -58,7 +37,7 @@ func TestFullDisk(t *testing.T) {
 
 func TestNoRoomForFiles(t *testing.T) {
 	proctest.Check(t)
-	dir := mount(t, "nr_inodes=2")
+	dir := proctest.Tmpfs(t, "nr_inodes=2")
 	put(t, filepath.Join(dir, "other"), "", 0o600)
 	path := filepath.Join(dir, "file")
 	_, err := Create(path, 0o644)
@@ -67,7 +46,7 @@ func TestNoRoomForFiles(t *testing.T) {
 
 func TestReadOnlyFileSystem(t *testing.T) {
 	proctest.Check(t)
-	dir := mount(t, "")
+	dir := proctest.Tmpfs(t, "")
 	path := filepath.Join(dir, "file")
 	put(t, path, "old", 0o600)
 	f := mustCreate(t, path, 0o644)

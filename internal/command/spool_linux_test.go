@@ -15,26 +15,6 @@ import (
 	"github.com/go-braid/braid/internal/proctest"
 )
 
-// mount returns a directory that is a tmpfs with the given options. It skips
-// the test where that is not allowed, except under CI.
-func mount(t *testing.T, options string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("cannot mount a tmpfs: %v: CI has to run this test as root", err)
-		}
-		t.Skipf("NOT TESTED: a full disk, as no tmpfs can be mounted: %v (run the test as root)", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("something is still open in %s: %v", dir, err)
-			unix.Unmount(dir, unix.MNT_DETACH)
-		}
-	})
-	return dir
-}
-
 func wantIncomplete(t *testing.T, err error, dir string) {
 	t.Helper()
 	if err == nil {
@@ -47,7 +27,7 @@ func wantIncomplete(t *testing.T, err error, dir string) {
 }
 
 func TestFullDisk(t *testing.T) {
-	dir := mount(t, "size=1m")
+	dir := proctest.Tmpfs(t, "size=1m")
 	r := newRunner(t, Config{Spool: dir})
 	// It writes 2 MB, does not look whether that works, and ends well.
 	res, err := r.Run(t.Context(), play("blocks", "200", "10000", "x"))
@@ -76,7 +56,7 @@ func TestFullDisk(t *testing.T) {
 // Two commands run into the full disk. The first gives its room back before the
 // second ends: the second is incomplete all the same.
 func TestFullDiskForAllThatRun(t *testing.T) {
-	dir := mount(t, "size=1m")
+	dir := proctest.Tmpfs(t, "size=1m")
 	r := newRunner(t, Config{Spool: dir})
 	ready, goOn := newPipe(t), newPipe(t)
 	done := start(t.Context(), r, play("hold", "1", "2000000", "x", ready.path, goOn.path))
@@ -98,7 +78,7 @@ func TestFullDiskForAllThatRun(t *testing.T) {
 // The room that a kept result gives back comes too late for a command whose
 // write has failed.
 func TestFullDiskBeforeRelease(t *testing.T) {
-	dir := mount(t, "size=1m")
+	dir := proctest.Tmpfs(t, "size=1m")
 	r := newRunner(t, Config{Spool: dir})
 	kept, err := r.Run(t.Context(), play("blocks", "1", "600000", "x"))
 	if err != nil {
@@ -126,7 +106,7 @@ func TestOutputOpenedAgain(t *testing.T) {
 }
 
 func TestInputLargerThanDisk(t *testing.T) {
-	dir := mount(t, "size=1m")
+	dir := proctest.Tmpfs(t, "size=1m")
 	r := newRunner(t, Config{Spool: dir})
 	c := play("cat")
 	c.Stdin = strings.NewReader(strings.Repeat("x", 2_000_000))
@@ -138,7 +118,7 @@ func TestInputLargerThanDisk(t *testing.T) {
 }
 
 func TestNoRoomForFiles(t *testing.T) {
-	dir := mount(t, "nr_inodes=3") // the directory, the probe, and one output
+	dir := proctest.Tmpfs(t, "nr_inodes=3") // the directory, the probe, and one output
 	r := newRunner(t, Config{Spool: dir})
 	_, err := r.Run(t.Context(), play("args"))
 	if e := as[*StartError](t, err); !errors.Is(e, syscall.ENOSPC) {
@@ -273,7 +253,7 @@ func TestExclusive(t *testing.T) {
 }
 
 func TestReserve(t *testing.T) {
-	dir := mount(t, "size=64k")
+	dir := proctest.Tmpfs(t, "size=64k")
 	var files [2]*os.File
 	for i := range files {
 		f, err := newSpoolFile(dir)
