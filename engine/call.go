@@ -166,6 +166,9 @@ func (c *Call) Run(ctx context.Context, worker int) {
 				err = ErrGoexit
 			}
 		}
+		if self := strand.Self(ctx); self != nil {
+			self.End()
+		}
 		c.bodyOver()
 		c.settle(ctx, worker, true, err)
 	}()

@@ -84,7 +84,8 @@ func NewGoroutines(l *Listener) *Goroutines {
 
 // Start implements [Executor]. It never waits.
 func (g *Goroutines) Start(ctx context.Context, c *Call) {
-	ctx = c.Submit(strand.Detach(ctx), &g.host)
+	ctx, _ = strand.Enter(ctx)
+	ctx = c.Submit(ctx, &g.host)
 	go c.Run(ctx, 0)
 }
 
@@ -110,14 +111,15 @@ func (s *Serial) Size() int { return 1 }
 func (s *Serial) Start(ctx context.Context, c *Call) {
 	if c.Attempt() > 1 {
 		// The Start of the first attempt is still waiting, for this one too.
-		ctx = c.Submit(ctx, &s.host)
-		c.Run(strand.Detach(ctx), 0)
+		ctx, _ = strand.Enter(c.Submit(ctx, &s.host))
+		c.Run(ctx, 0)
 		return
 	}
 	var complete strand.Event
 	c.OnDone(func(error) { complete.Set() })
 	ctx = c.Submit(ctx, &s.host)
-	go c.Run(strand.Detach(ctx), 0)
+	run, _ := strand.Enter(ctx)
+	go c.Run(run, 0)
 	// Cancelling reaches the body through ctx; the wait for its end is not
 	// cut short, or two calls would overlap.
 	_ = complete.Wait(context.WithoutCancel(ctx))

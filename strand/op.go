@@ -41,9 +41,16 @@ const (
 	OpPut                 // waits for room in a queue
 	OpGet                 // waits for an item of a queue
 	OpAwait               // waits for the result of a task
+	OpRead                // waits for bytes to read, or a packet
+	OpWrite               // waits until bytes can be written
+	OpAccept              // waits for a connection from outside
+	OpConnect             // waits for a connection to be made
+	OpExit                // waits for the end of a process
+	OpSignal              // waits for a signal
 )
 
-var kindNames = [...]string{"none", "sleep", "yield", "lock", "acquire", "wait", "put", "get", "await"}
+var kindNames = [...]string{"none", "sleep", "yield", "lock", "acquire", "wait", "put", "get", "await",
+	"read", "write", "accept", "connect", "exit", "signal"}
 
 // String returns the operation's name in lower case.
 func (k Kind) String() string {

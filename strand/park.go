@@ -49,14 +49,20 @@ type Parker interface {
 
 	// Now is the time on the clock that Sleep uses.
 	Now() time.Time
+
+	// Self returns the identity of the strand, or nil if it has none.
+	Self() *Strand
 }
 
-type parkerKey struct{}
+// ParkerKey is the key under which a context holds the [Parker] of its strand.
+// It is for engines whose contexts are types of their own; others use
+// [WithParker].
+type ParkerKey struct{}
 
 // WithParker returns a context whose strand is parked by p. Engines call it
 // when they start a strand; programs have no need to.
 func WithParker(ctx context.Context, p Parker) context.Context {
-	return context.WithValue(ctx, parkerKey{}, p)
+	return context.WithValue(ctx, ParkerKey{}, p)
 }
 
 // Detach returns a copy of ctx for a goroutine that is started with a bare go
@@ -64,7 +70,7 @@ func WithParker(ctx context.Context, p Parker) context.Context {
 // cancelling of ctx, but parks the new goroutine, not the strand that started
 // it. Functions of braid that start strands do this themselves.
 func Detach(ctx context.Context) context.Context {
-	if ctx.Value(parkerKey{}) == nil {
+	if ctx.Value(ParkerKey{}) == nil {
 		return ctx
 	}
 	return WithParker(ctx, Goroutine{})
@@ -73,7 +79,7 @@ func Detach(ctx context.Context) context.Context {
 // ParkerOf returns the parker of the strand that ctx belongs to: [Goroutine]
 // when ctx carries none.
 func ParkerOf(ctx context.Context) Parker {
-	if p, ok := ctx.Value(parkerKey{}).(Parker); ok {
+	if p, ok := ctx.Value(ParkerKey{}).(Parker); ok {
 		return p
 	}
 	return Goroutine{}
@@ -169,3 +175,6 @@ func (Goroutine) Yield(context.Context) { runtime.Gosched() }
 
 // Now implements [Parker] with time.Now.
 func (Goroutine) Now() time.Time { return time.Now() }
+
+// Self implements [Parker]: it returns nil. See [Enter].
+func (Goroutine) Self() *Strand { return nil }

@@ -14,6 +14,8 @@ import (
 type task struct {
 	strand.Goroutine // sleeps, yields and tells the time as goroutines do
 
+	strand strand.Strand
+
 	pool   *Pool
 	call   *engine.Call
 	ctx    context.Context
@@ -85,6 +87,9 @@ func (t *task) over() {
 	t.pool.settling++
 	t.pool.finishing++
 }
+
+// Self implements [strand.Parker].
+func (t *task) Self() *strand.Strand { return &t.strand }
 
 // Park implements [strand.Parker]: it lends the task's slot while the strand is
 // parked.

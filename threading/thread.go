@@ -25,6 +25,8 @@ type Thread struct {
 
 	mu sync.Mutex
 	op strand.Op // what it waits for
+
+	strand strand.Strand
 }
 
 // A ThreadOption changes how [Go] starts a thread.
@@ -153,6 +155,9 @@ type threadParker struct {
 	strand.Goroutine
 	*Thread
 }
+
+// Self implements [strand.Parker].
+func (p threadParker) Self() *strand.Strand { return &p.strand }
 
 func (p threadParker) Park(ctx context.Context, op strand.Op, w strand.Waitable) error {
 	p.publish(op)
