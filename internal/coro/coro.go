@@ -1,0 +1,125 @@
+// Package coro provides coroutines that hand control straight to one another.
+//
+// A coroutine here is a goroutine that runs only while all others of its set
+// stand still: [Coro.Switch] stops the caller and lets the other one go on, on
+// the same thread and without Go's scheduler.
+//
+// The only door to the runtime's coroutine switch that is open to everybody is
+// iter.Pull, whose next and yield each swap the running goroutine with the one
+// that rests in the place between them. Nothing demands that it be the same pair
+// all the time: a coroutine that is stopped rests in the place of the one that it
+// has let run. So to go from one to another takes one swap, where the way back
+// over a common loop would take two. In return, on each place next and yield must
+// be called in turn, whoever calls them; and a goroutine that ends lets run the
+// one that rests in the place it was made with, whoever that is. [Coro.Exit] sees
+// to the latter.
+//
+// The idea of coroutines on top of Go's goroutines is described in Russ Cox,
+// “Coroutines for Go” (research.swtch.com/coro).
+package coro
+
+import (
+	"iter"
+	"sync"
+)
+
+// A Set is a number of coroutines of which one runs at a time.
+type Set struct {
+	ending sync.WaitGroup // goroutines that see a coroutine to its end
+}
+
+// Wait waits until the goroutines of all coroutines that have called Exit are
+// gone. It is called when no coroutine of the set will run any more.
+func (s *Set) Wait() { s.ending.Wait() }
+
+// A Coro is a coroutine, or the goroutine that joins the set as [Set.Root].
+type Coro struct {
+	set  *Set
+	at   *place // where it rests; nil while it runs
+	home place  // the place that it was made with; unused for the root
+
+	// Left by the coroutine whose exit let this one run.
+	exiting *Coro // see it to its end
+	then    *Coro // then let this one run; nil: the exit was for us
+}
+
+// A place is what one iter.Pull makes.
+type place struct {
+	next  func() (struct{}, bool)
+	yield func(struct{}) bool
+	turn  bool // next was called last
+	rests *Coro
+}
+
+// Root makes the calling goroutine the first of the set, which runs. There is one
+// root in a set.
+func (s *Set) Root() *Coro { return &Coro{set: s} }
+
+// New returns a coroutine that rests, and runs fn when it is first switched to.
+// It is called by the coroutine that runs. Fn must not panic. It must call Exit
+// and then return at once, or end its goroutine after Exit if it is doing that
+// anyway; nothing else ends a coroutine.
+func (s *Set) New(fn func(c *Coro)) *Coro {
+	c := &Coro{set: s}
+	c.at = &c.home
+	c.home.rests = c
+	c.home.next, _ = iter.Pull(func(yield func(struct{}) bool) {
+		c.home.yield = yield
+		fn(c)
+	})
+	return c
+}
+
+// Switch stops c, which calls it, and lets to go on. It returns when c is switched
+// to.
+func (c *Coro) Switch(to *Coro) {
+	for {
+		c.rest(to.at)
+		if e := c.exiting; e != nil {
+			c.exiting = nil
+			e.end()
+		}
+		if c.then == nil {
+			return
+		}
+		to, c.then = c.then, nil
+	}
+}
+
+// Exit lets to go on and returns when c, which calls it, is to end: whatever c
+// does then happens at the same time as the rest of the set.
+func (c *Coro) Exit(to *Coro) {
+	other := c.home.rests
+	other.exiting = c
+	if other != to {
+		other.then = to
+	}
+	c.rest(&c.home)
+}
+
+// rest swaps c with the one that rests at p.
+func (c *Coro) rest(p *place) {
+	p.rests.at = nil
+	p.rests, c.at = c, p
+	p.swap()
+}
+
+func (p *place) swap() {
+	p.turn = !p.turn
+	if p.turn {
+		p.next()
+	} else {
+		p.yield(struct{}{})
+	}
+}
+
+// end lets c, which rests at home and has called Exit, run to its end. It does so
+// on another goroutine: when c ends by runtime.Goexit, iter.Pull passes that on
+// to whoever let it run.
+func (c *Coro) end() {
+	c.set.ending.Add(1)
+	go func() {
+		defer c.set.ending.Done()
+		c.home.swap()
+	}()
+}
