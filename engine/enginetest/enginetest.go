@@ -98,6 +98,15 @@ type Caps struct {
 	// NoClosures says that the engine runs only tasks made by braid.Define,
 	// since they run in another process. Few rules can be tested then.
 	NoClosures bool
+	// Cooperative says that the engine's tasks run in turn, each until it parks,
+	// as on an event loop: one that blocks, instead of parking, holds up all.
+	Cooperative bool
+	// Forces says that Close ends tasks that do not listen to their context, when
+	// its own is done and some time has passed.
+	Forces bool
+	// NoRaw says that the engine cannot bear a raw goroutine that parks with the
+	// context of a task, instead of one from strand.Detach.
+	NoRaw bool
 	// NoBubble says that the engine cannot live in a bubble of testing/synctest,
 	// since it waits for something outside, such as another process. The suite
 	// then leaves out the rules that need virtual time, does not look for what
@@ -121,6 +130,7 @@ const (
 	lends                        // a bound, and parked tasks lend their slots
 	reclaims                     // a bound, and woken tasks wait for slots
 	drains                       // a Drainer
+	raw                          // raw goroutines may park in the name of tasks
 )
 
 // have returns the conditions that c meets.
@@ -142,6 +152,7 @@ func (c Caps) have() needs {
 		{c.Bounded && c.Lends, lends},
 		{c.Bounded && c.Lends && c.Reclaims, reclaims},
 		{c.Drains, drains},
+		{!c.NoRaw, raw},
 	} {
 		if cond.met {
 			n |= cond.need

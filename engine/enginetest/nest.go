@@ -22,8 +22,8 @@ var nestRules = []rule{
 	{"Bound", "no more tasks go on at once, woken ones included, than the engine has workers", reclaims, boundHoldsForWoken},
 	{"CancelParked", "a parked task is told of its cancelling, and its slot is not lost", lends, cancelParked},
 	{"Detached", "a raw goroutine with a detached context parks itself, during its task and after", 0, rawDetached},
-	{"Raw", "a raw goroutine that parks in the name of its task corrupts nothing, during the task", 0, rawDuring},
-	{"RawAfter", "a raw goroutine that parks in the name of its task corrupts nothing, after the task", 0, rawAfter},
+	{"Raw", "a raw goroutine that parks in the name of its task corrupts nothing, during the task", raw, rawDuring},
+	{"RawAfter", "a raw goroutine that parks in the name of its task corrupts nothing, after the task", raw, rawAfter},
 }
 
 func nestDeep(t *trial) {

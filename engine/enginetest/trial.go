@@ -204,23 +204,34 @@ func isClosed(ch <-chan struct{}) bool {
 }
 
 // A gate holds up those that come to it until it is opened. It is for tasks that
-// must keep their slot meanwhile: a goroutine is blocked, no strand is parked.
+// must keep their slot meanwhile: a goroutine is blocked, no strand is parked, unless
+// the engine is cooperative and so has no slots.
 type gate struct {
-	ch   chan struct{}
-	once sync.Once
+	ch     chan struct{}
+	once   sync.Once
+	parked bool
+	event  strand.Event
 }
 
 // gate returns a closed gate, which opens at the end of the trial at the latest.
 func (t *trial) gate() *gate {
-	g := &gate{ch: make(chan struct{})}
+	g := &gate{ch: make(chan struct{}), parked: t.caps.Cooperative}
 	t.Cleanup(g.open)
 	return g
 }
 
-func (g *gate) open() { g.once.Do(func() { close(g.ch) }) }
+func (g *gate) open() {
+	g.once.Do(func() {
+		close(g.ch)
+		g.event.Set()
+	})
+}
 
 // hold waits for the gate, and for nothing else.
-func (g *gate) hold(context.Context) error {
+func (g *gate) hold(ctx context.Context) error {
+	if g.parked {
+		return g.event.Wait(context.WithoutCancel(ctx))
+	}
 	<-g.ch
 	return nil
 }

@@ -32,10 +32,11 @@ type Set struct {
 // gone. It is called when no coroutine of the set will run any more.
 func (s *Set) Wait() { s.ending.Wait() }
 
-// A Coro is a coroutine, or the goroutine that joins the set as [Set.Root].
+// A Coro is a coroutine, or the goroutine that joins the set by [Set.Root]. It must
+// not be copied.
 type Coro struct {
 	set  *Set
-	at   *place // where it rests; nil while it runs
+	at   *place // where it rests, or rested last
 	home place  // the place that it was made with; unused for the root
 
 	// Left by the coroutine whose exit let this one run.
@@ -51,38 +52,48 @@ type place struct {
 	rests *Coro
 }
 
-// Root makes the calling goroutine the first of the set, which runs. There is one
-// root in a set.
-func (s *Set) Root() *Coro { return &Coro{set: s} }
+// Root makes the zero Coro c stand for the calling goroutine, the first of the set,
+// which runs. There is one root in a set.
+func (s *Set) Root(c *Coro) { c.set = s }
 
-// New returns a coroutine that rests, and runs fn when it is first switched to.
-// It is called by the coroutine that runs. Fn must not panic. It must call Exit
-// and then return at once, or end its goroutine after Exit if it is doing that
-// anyway; nothing else ends a coroutine.
-func (s *Set) New(fn func(c *Coro)) *Coro {
-	c := &Coro{set: s}
+// Init makes the zero Coro c a coroutine that rests, and runs fn when it is first
+// switched to. It is called by the coroutine that runs. Fn must not panic. It must
+// call Exit and then return at once, or end its goroutine after Exit if it is doing
+// that anyway; nothing else ends a coroutine.
+func (s *Set) Init(c *Coro, fn func()) {
+	c.set = s
 	c.at = &c.home
 	c.home.rests = c
 	c.home.next, _ = iter.Pull(func(yield func(struct{}) bool) {
 		c.home.yield = yield
-		fn(c)
+		fn()
 	})
-	return c
 }
 
-// Switch stops c, which calls it, and lets to go on. It returns when c is switched
-// to.
+// Switch stops c, which calls it, and lets to, another one, go on. It returns when c
+// is switched to.
 func (c *Coro) Switch(to *Coro) {
-	for {
-		c.rest(to.at)
-		if e := c.exiting; e != nil {
-			c.exiting = nil
-			e.end()
+	c.rest(to.at)
+	for c.exiting != nil {
+		// We run because another one has exited. See it to its end, and let run the
+		// one that it meant.
+		e, to := c.exiting, c.then
+		c.exiting, c.then = nil, nil
+		e.end()
+		if to != nil {
+			c.rest(to.at)
 		}
-		if c.then == nil {
-			return
-		}
-		to, c.then = c.then, nil
+	}
+}
+
+// rest swaps c with the one that rests at p.
+func (c *Coro) rest(p *place) {
+	p.rests, c.at = c, p
+	p.turn = !p.turn
+	if p.turn {
+		p.next()
+	} else {
+		p.yield(struct{}{})
 	}
 }
 
@@ -94,23 +105,7 @@ func (c *Coro) Exit(to *Coro) {
 	if other != to {
 		other.then = to
 	}
-	c.rest(&c.home)
-}
-
-// rest swaps c with the one that rests at p.
-func (c *Coro) rest(p *place) {
-	p.rests.at = nil
-	p.rests, c.at = c, p
-	p.swap()
-}
-
-func (p *place) swap() {
-	p.turn = !p.turn
-	if p.turn {
-		p.next()
-	} else {
-		p.yield(struct{}{})
-	}
+	c.Switch(other) // which rests at c's home
 }
 
 // end lets c, which rests at home and has called Exit, run to its end. It does so
@@ -120,6 +115,10 @@ func (c *Coro) end() {
 	c.set.ending.Add(1)
 	go func() {
 		defer c.set.ending.Done()
-		c.home.swap()
+		if c.home.turn {
+			c.home.yield(struct{}{})
+		} else {
+			c.home.next()
+		}
 	}()
 }

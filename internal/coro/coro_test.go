@@ -11,15 +11,27 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func newRoot(s *Set) *Coro {
+	c := new(Coro)
+	s.Root(c)
+	return c
+}
+
+func newCoro(s *Set, fn func(*Coro)) *Coro {
+	c := new(Coro)
+	s.Init(c, func() { fn(c) })
+	return c
+}
+
 // TestSwitch goes round three coroutines twice, in an order in which none rests
 // at home for long.
 func TestSwitch(t *testing.T) {
 	var s Set
-	root := s.Root()
+	root := newRoot(&s)
 	var got []int
 	var cs [3]*Coro
 	for i := range cs {
-		cs[i] = s.New(func(c *Coro) {
+		cs[i] = newCoro(&s, func(c *Coro) {
 			got = append(got, i)
 			c.Switch(cs[(i+1)%3])
 			got = append(got, i)
@@ -68,7 +80,7 @@ func (g *game) play(c *Coro, steps int) {
 	for i := 0; i < steps || c == g.root && len(g.alive) > 1; i++ {
 		if g.made < 40 && g.r.IntN(3) == 0 {
 			g.made++
-			g.alive = append(g.alive, g.set.New(g.live))
+			g.alive = append(g.alive, newCoro(&g.set, g.live))
 		}
 		if len(g.alive) > 1 {
 			c.Switch(g.pick(c))
@@ -94,7 +106,7 @@ func (g *game) live(c *Coro) {
 func TestRandom(t *testing.T) {
 	for seed := range uint64(50) {
 		g := &game{T: t, r: rand.New(rand.NewPCG(seed, 0))}
-		g.root = g.set.Root()
+		g.root = newRoot(&g.set)
 		g.alive = []*Coro{g.root}
 		g.play(g.root, 30)
 		g.set.Wait()
@@ -109,11 +121,11 @@ func TestRandom(t *testing.T) {
 
 func BenchmarkSwitch(b *testing.B) {
 	var s Set
-	root := s.Root()
+	root := newRoot(&s)
 	n, left := b.N, 2
 	var cs [2]*Coro
 	for i := range cs {
-		cs[i] = s.New(func(c *Coro) {
+		cs[i] = newCoro(&s, func(c *Coro) {
 			for ; n > 0; n-- {
 				c.Switch(cs[1-i])
 			}

@@ -1,0 +1,2 @@
+// Package asyncio x.
+package asyncio
