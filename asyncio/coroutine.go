@@ -245,14 +245,7 @@ func (p *parker) Now() time.Time { return p.loop.driver.Now() }
 
 // Park implements [strand.Parker].
 func (p *parker) Park(ctx context.Context, op strand.Op, waits strand.Waitable) error {
-	w := p.loop.current()
-	if err := w.mayPark(ctx); err != nil {
-		return err
-	}
-	if !waits.Arm(w.wake) {
-		return nil
-	}
-	return w.park(ctx, op, waits)
+	return p.loop.current().wait(ctx, op, waits)
 }
 
 // Sleep implements [strand.Parker].

@@ -84,6 +84,25 @@ func (w *worker) park(ctx context.Context, op strand.Op, waits strand.Waitable) 
 	return nil
 }
 
+// block parks the coroutine that runs until waits is woken, the context that the
+// coroutine was started with is done, or waits ends the wait itself. It is for
+// operations that are given no context.
+func (l *Loop) block(op strand.Op, waits strand.Waitable) error {
+	w := l.current()
+	return w.wait(&w.co.ctx, op, waits)
+}
+
+// wait parks the coroutine until waits is woken or ctx is done.
+func (w *worker) wait(ctx context.Context, op strand.Op, waits strand.Waitable) error {
+	if err := w.mayPark(ctx); err != nil {
+		return err
+	}
+	if !waits.Arm(w.wake) {
+		return nil
+	}
+	return w.park(ctx, op, waits)
+}
+
 // cutShort wakes a parked coroutine because its context is done, or it is to be
 // unwound, unless it was woken already.
 func (w *worker) cutShort() {
