@@ -127,9 +127,12 @@ func (c *Coroutine) runFn() {
 		if returned {
 			return
 		}
-		if v := recover(); v != nil {
+		switch v := recover(); {
+		case v != nil:
 			c.err = &engine.PanicError{Value: v, Stack: debug.Stack()}
-		} else {
+		case c.worker.dying:
+			c.err = engine.ErrClosed
+		default:
 			c.err = engine.ErrGoexit
 		}
 	}()

@@ -223,6 +223,9 @@ func (l *Loop) look() {
 	}
 	l.fireTimers()
 	l.inbox.open()
+	if l.end.cancelled && !l.end.forced && l.clock() >= l.end.deadline {
+		l.unwindAll()
+	}
 }
 
 func (l *Loop) fireTimers() {
