@@ -572,6 +572,15 @@ func TestNoDeadlock(t *testing.T) {
 			}
 		})
 	})
+	t.Run("Deadline", func(t *testing.T) {
+		loop(t, func(t *testing.T, ctx context.Context) {
+			ctx, cancel := context.WithTimeout(ctx, time.Hour)
+			defer cancel()
+			if err := new(strand.Event).Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Wait = %v", err)
+			}
+		})
+	})
 	t.Run("Shared", func(t *testing.T) {
 		loop(t, func(t *testing.T, ctx context.Context) {
 			var e strand.Event
@@ -753,6 +762,22 @@ func TestOuterContext(t *testing.T) {
 		}
 		if n != 10 {
 			t.Errorf("counted to %d, want 10", n)
+		}
+	})
+}
+
+// TestGoexitAndPanic ends goroutines and panics at once.
+func TestGoexitAndPanic(t *testing.T) {
+	loop(t, func(t *testing.T, ctx context.Context) {
+		for range 10 {
+			c := asyncio.Go(ctx, func(context.Context) error {
+				defer func() { panic("while it ends") }()
+				runtime.Goexit()
+				return nil
+			})
+			if pe, ok := errors.AsType[*engine.PanicError](c.Join(ctx)); !ok || pe.Value != "while it ends" {
+				t.Errorf("Join = %v", pe)
+			}
 		}
 	})
 }

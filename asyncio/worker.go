@@ -134,14 +134,33 @@ func (s *sleeper) Disarm() bool { return s.loop.timers.cancel(&s.timer) }
 func (w *worker) RunCoro() {
 	w.owner.claim()
 	w.loop.guard.enter(w)
+	done := false
+	defer func() {
+		if !done { // a job ends the goroutine
+			w.leave()
+		}
+	}()
 	for w.loop.serveJobs(w) {
 	}
+	done = true
 	w.loop.workers--
 	w.coro.Exit(&w.retire.coro, false)
 }
 
+// leave lets others run while the goroutine ends. It goes at once, since its stack
+// keeps alive what the job has left on it, and another one looks for what is next.
+func (w *worker) leave() {
+	l := w.loop
+	l.workers--
+	next := l.root
+	if len(l.idle) > 0 {
+		next = l.takeWorker()
+	}
+	w.coro.Exit(&next.coro, true)
+}
+
 // serveJobs runs jobs on w until that is retired; then it returns false. It returns
-// true when a job has panicked, and does not return when one has ended its goroutine.
+// true when a job has panicked, and does not return when one ends its goroutine.
 // There is one frame for all kinds of jobs, so that little of the stack is gone when
 // they begin. Its arguments are what stackOfHolder finds the goroutine by.
 //
@@ -187,7 +206,7 @@ func (w *worker) clear() {
 }
 
 // mishap deals with a job that did not return: it has panicked with v, or if v is nil
-// ends its goroutine, which goes on after this.
+// ends its goroutine. It may do both, and then the goroutine ends all the same.
 func (w *worker) mishap(v any) {
 	l := w.loop
 	switch j := w.job.(type) {
@@ -202,16 +221,6 @@ func (w *worker) mishap(v any) {
 		}
 	}
 	w.clear()
-	if v == nil {
-		l.workers--
-		// The stack keeps alive what the job has left on it, so this goroutine
-		// goes at once, and another one looks for what is next.
-		next := l.root
-		if len(l.idle) > 0 {
-			next = l.takeWorker()
-		}
-		w.coro.Exit(&next.coro, true)
-	}
 }
 
 // verdict returns the error of a coroutine that did not return.
