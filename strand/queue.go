@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-braid/braid/internal/waitq"
 )
@@ -90,6 +91,11 @@ type queue[T any] struct {
 	getters waitq.List[*getter[T]]
 	putters waitq.List[*putter[T]]
 	joiners waitq.List[func()]
+
+	// A waiter that is not in use: two strands that pass items back and forth
+	// would make one for each item.
+	spareGetter atomic.Pointer[getter[T]]
+	sparePutter atomic.Pointer[putter[T]]
 }
 
 // Put puts v into the queue, waiting for room if it is full. It returns
@@ -100,11 +106,19 @@ func (q *queue[T]) Put(ctx context.Context, v T) error {
 	if err != ErrFull {
 		return err
 	}
-	w := &putter[T]{q: q, item: v}
-	if err := Park(ctx, Op{Object: q.object, Kind: OpPut, Access: Write}, w); err != nil {
-		return err
+	w := q.sparePutter.Swap(nil)
+	if w == nil {
+		w = &putter[T]{q: q}
 	}
-	return raise(w.err)
+	w.item = v
+	err = Park(ctx, Op{Object: q.object, Kind: OpPut, Access: Write}, w)
+	if err == nil {
+		err = w.err
+	}
+	var zero T
+	w.item, w.err, w.wake = zero, nil, nil
+	q.sparePutter.Store(w)
+	return raise(err)
 }
 
 // TryPut puts v into the queue if there is room. It returns ErrFull or
@@ -158,12 +172,18 @@ func (q *queue[T]) Get(ctx context.Context) (T, error) {
 	if err != ErrEmpty {
 		return v, err
 	}
-	w := &getter[T]{q: q}
-	if err := Park(ctx, Op{Object: q.object, Kind: OpGet, Access: Write}, w); err != nil {
-		var zero T
-		return zero, err
+	w := q.spareGetter.Swap(nil)
+	if w == nil {
+		w = &getter[T]{q: q}
 	}
-	return w.item, raise(w.err)
+	err = Park(ctx, Op{Object: q.object, Kind: OpGet, Access: Write}, w)
+	if err == nil {
+		v, err = w.item, w.err
+	}
+	var zero T
+	w.item, w.err, w.wake = zero, nil, nil
+	q.spareGetter.Store(w)
+	return v, raise(err)
 }
 
 // TryGet takes the item whose turn it is. It returns ErrEmpty if there is none,
