@@ -16,8 +16,9 @@ import (
 // readiness is kept in the sockets.
 type set struct {
 	fd     int
-	alarm  int // an eventfd
-	file   *os.File
+	alarm  int      // an eventfd
+	outer  int      // another set: see park
+	file   *os.File // of outer
 	raw    syscall.RawConn
 	poll   func(uintptr) bool
 	timed  bool // the file has a deadline
@@ -41,11 +42,16 @@ func newSet() (*set, error) {
 		p.close()
 		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
+	if p.outer, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		p.close()
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(p.outer, true); err != nil {
+		unix.Close(p.outer)
 		p.close()
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	p.file = os.NewFile(uintptr(fd), "epoll")
+	p.file = os.NewFile(uintptr(p.outer), "epoll")
 	if p.raw, err = p.file.SyscallConn(); err != nil {
 		p.close()
 		return nil, err
@@ -62,9 +68,9 @@ func (p *set) close() error {
 		unix.Close(p.alarm)
 	}
 	if p.file != nil {
-		return p.file.Close()
+		_ = p.file.Close()
 	}
-	return unix.Close(p.fd)
+	return os.NewSyscallError("close", unix.Close(p.fd))
 }
 
 func (p *set) add(fd int) error {
@@ -82,19 +88,28 @@ func (p *set) wake() {
 	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(p.alarm), uintptr(unsafe.Pointer(&one)), 8)
 }
 
+// How long a loop waits in epoll_wait before it parks in Go's poller.
+//
+// Waiting in epoll_wait is one system call, and when something happens the kernel
+// wakes the thread that deals with it; but it holds that thread, and a P until the
+// runtime takes it away. Go's poller holds neither, but costs another epoll_wait, the
+// wake-up of a goroutine, and often that of a thread. While requests keep coming, the
+// next one is there well within the time, and only the first price is paid; a loop with
+// nothing to do pays the second once.
+const linger = 2 * time.Millisecond
+
 // wait waits until something happens, wake was called, or d has passed; a negative
 // d has no end.
-//
-// It waits in Go's poller, which watches the set as it watches any other descriptor:
-// a loop that waits holds no thread and no P. To wait in epoll_wait itself for the
-// first milliseconds, and so to save the detour while requests keep coming, was tried:
-// the processor time a request, and the number of requests a second, were the same
-// within the noise, with 1, 10 and 50 connections.
 func (p *set) wait(d time.Duration, changed func(fd int, c change)) {
-	if d == 0 {
+	switch {
+	case d == 0:
 		p.n = p.look()
-	} else {
-		p.park(d)
+	case d > 0 && d <= linger:
+		p.n = p.block(d)
+	default:
+		if p.n = p.block(linger); p.n == 0 {
+			p.park(d)
+		}
 	}
 	for i := range p.n {
 		e := &p.events[i]
@@ -128,15 +143,33 @@ func (p *set) look() int {
 	return int(n)
 }
 
-// park is look that waits.
+// block is look that waits in the system call, for a time that is not long.
+func (p *set) block(d time.Duration) int {
+	ms := (d + time.Millisecond - 1) / time.Millisecond
+	n, err := unix.EpollWait(p.fd, p.events[:], int(ms))
+	if err != nil {
+		return 0 // EINTR: as if nothing had happened
+	}
+	return n
+}
+
+// park waits in Go's poller, which holds neither a thread nor a P. That poller would
+// hear of every event in a set that it watches, also while nobody waits there, and wake
+// a thread each time. So what it watches is an outer set, which is empty but for now.
 func (p *set) park(d time.Duration) {
 	p.n = 0
+	e := unix.EpollEvent{Events: unix.EPOLLIN}
+	if err := unix.EpollCtl(p.outer, unix.EPOLL_CTL_ADD, p.fd, &e); err != nil {
+		p.n = p.block(linger) // for want of memory, say: the loop comes again
+		return
+	}
 	if d > 0 {
-		_ = p.file.SetReadDeadline(time.Now().Add(d))
+		_ = p.file.SetReadDeadline(time.Now().Add(d - linger))
 		p.timed = true
 	} else if p.timed {
 		_ = p.file.SetReadDeadline(time.Time{})
 		p.timed = false
 	}
 	_ = p.raw.Read(p.poll) // an error says that the time is over
+	_ = unix.EpollCtl(p.outer, unix.EPOLL_CTL_DEL, p.fd, nil)
 }
