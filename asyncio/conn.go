@@ -98,7 +98,7 @@ func (c *Conn) WriteContext(ctx context.Context, p []byte) (int, error) {
 
 // copySize is the size of the buffers that copy streams, which are in use only
 // while there is something to copy.
-const copySize = 32 << 10
+const copySize = 64 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
 

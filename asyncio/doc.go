@@ -28,6 +28,9 @@
 // context from strand.Detach. If it waits with the coroutine's own, the loop is
 // corrupted; builds with -race or -tags invariants panic instead.
 //
+// A coroutine must not lock its goroutine to a thread (runtime.LockOSThread): the
+// runtime then ends the program.
+//
 // # Loops
 //
 // [Run] makes a loop for the time that a function takes, as the main part of a

@@ -782,6 +782,22 @@ func TestGoexitAndPanic(t *testing.T) {
 	})
 }
 
+// TestLockedThread runs a loop for a goroutine that is locked to its thread.
+func TestLockedThread(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+		gone := asyncio.Go(ctx, func(context.Context) error { runtime.Goexit(); return nil })
+		if err := gone.Join(ctx); !errors.Is(err, engine.ErrGoexit) {
+			t.Errorf("Join = %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}
+
 func TestGenerations(t *testing.T) {
 	loop(t, func(t *testing.T, ctx context.Context) {
 		var done strand.Event

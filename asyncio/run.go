@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 
 	"github.com/go-braid/braid/engine"
 )
@@ -22,8 +23,7 @@ func Shared() Option {
 	return func(c *Config) { c.Shared = true }
 }
 
-// Run runs main as a coroutine of a loop made for it, on the calling goroutine, and
-// returns what main returns. When main has returned, the coroutines that it has left
+// Run runs main as a coroutine of a loop made for it and returns what main returns. When main has returned, the coroutines that it has left
 // behind are cancelled and awaited, those that do not end within Config.Grace are
 // unwound, and nothing is left. When ctx is done, so is the context of main.
 //
@@ -51,7 +51,11 @@ func Run(ctx context.Context, main func(ctx context.Context) error, opts ...Opti
 	}
 	l.main = c
 	l.send(&c.letter)
-	l.serve()
+	// On a goroutine of its own: the caller's may be locked to its thread, and the
+	// runtime lets only coroutines made there be resumed from there.
+	var served sync.WaitGroup
+	served.Go(l.serve)
+	served.Wait()
 	if l.deadlock != nil {
 		return l.deadlock
 	}

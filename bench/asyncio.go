@@ -141,7 +141,7 @@ func (p *peers) echoCases(short bool) []benchCase {
 		}
 		c := benchCase{
 			name:     fmt.Sprintf("echo, %d KiB × %s", e.size>>10, thousands(e.requests)),
-			braid:    serverInGo("braid", "braid, 64 KiB").candidate(e.run),
+			braid:    serverInGo("braid", "braid").candidate(e.run),
 			measures: echoMeasures,
 			warm:     true,
 		}
@@ -167,7 +167,7 @@ func (p *peers) idleCase(short bool) benchCase {
 	run := func(s program) ([]float64, error) { return runIdle(conns, s) }
 	c := benchCase{
 		name:     thousands(conns) + " idle connections",
-		braid:    serverInGo("braid", "braid, 4 KiB").candidate(run),
+		braid:    serverInGo("braid", "braid").candidate(run),
 		measures: idleMeasures,
 		warm:     true,
 	}

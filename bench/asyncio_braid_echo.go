@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 
 	"github.com/go-braid/braid/asyncio"
 )
 
-// listenBraid starts the server of one coroutine for each connection, with a
-// buffer of its own, on one loop.
-func listenBraid(buffer int) (net.Addr, error) {
+// listenBraid starts the server of one coroutine for each connection, on one loop.
+func listenBraid() (net.Addr, error) {
 	up := make(chan net.Addr, 1)
 	failed := make(chan error, 1)
 	go func() {
@@ -19,9 +19,13 @@ func listenBraid(buffer int) (net.Addr, error) {
 				return err
 			}
 			up <- ln.Addr()
-			return asyncio.Serve(ctx, ln, func(_ context.Context, conn net.Conn) {
-				echoNet(conn, make([]byte, buffer))
-			})
+			s := asyncio.Server{
+				// The connection takes a buffer of the loop when there is something to
+				// read, and not before.
+				Handler:  func(_ context.Context, conn net.Conn) { io.Copy(conn, conn) },
+				MaxConns: 20_000,
+			}
+			return s.Serve(ctx, ln)
 		})
 	}()
 	select {

@@ -175,11 +175,10 @@ func runIdle(conns int, p program) (values []float64, err error) {
 
 // servers start the echo servers in Go, by name, and return where they listen.
 var servers = map[string]func() (net.Addr, error){
-	"braid, 64 KiB": func() (net.Addr, error) { return listenBraid(64 << 10) },
-	"braid, 4 KiB":  func() (net.Addr, error) { return listenBraid(4 << 10) },
-	"net, 64 KiB":   func() (net.Addr, error) { return listenNet(64 << 10) },
-	"net, 4 KiB":    func() (net.Addr, error) { return listenNet(4 << 10) },
-	"gnet":          listenGnet,
+	"braid":       listenBraid,
+	"net, 64 KiB": func() (net.Addr, error) { return listenNet(64 << 10) },
+	"net, 4 KiB":  func() (net.Addr, error) { return listenNet(4 << 10) },
+	"gnet":        listenGnet,
 }
 
 // serve is the server's side of a server.
