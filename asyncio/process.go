@@ -145,6 +145,10 @@ func (c *Command) start(l *Loop) (p *Process, err error) {
 		return nil, err
 	}
 	if err := p.cmd.Start(); err != nil {
+		// The system says the same when the program is not there.
+		if _, dir := os.Stat(c.Dir); c.Dir != "" && dir != nil {
+			err = fmt.Errorf("Command.Dir: %w", dir)
+		}
 		return nil, err
 	}
 	return p, nil
