@@ -37,6 +37,7 @@ func ExampleProcess_Communicate() {
 func ExampleStart() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
 		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
 		p, err := asyncio.Start(ctx, asyncio.Command{
 			Args: []string{"sh", "-c", `while read name; do echo "hello $name"; done; sleep 1000`},
 		})

@@ -252,7 +252,7 @@ func TestTwoChildrenTerminatingTogether(t *testing.T) {
 // Somebody else waits for the process, and either of the two gets its status.
 func TestReapedElsewhere(t *testing.T) {
 	within(t, func(ctx context.Context) {
-		p := shell(t, ctx, `read x`, asyncio.Command{})
+		p := shell(t, ctx, `read x; exit 0`, asyncio.Command{})
 		p.Stdin.Close()
 		var ws syscall.WaitStatus
 		pid, err := syscall.Wait4(p.PID(), &ws, 0, nil)

@@ -30,15 +30,15 @@ func init() {
 
 func restore() {
 	err := asyncio.Run(context.Background(), func(ctx context.Context) error {
-		s := asyncio.Signals(ctx, syscall.SIGUSR2)
-		raise(syscall.SIGUSR2)
+		s := asyncio.Signals(ctx, syscall.SIGHUP)
+		raise(syscall.SIGHUP)
 		sig, err := s.Next(ctx)
 		s.Close()
 		fmt.Println(sig, err)
 		return nil
 	})
 	fmt.Println(err)
-	raise(syscall.SIGUSR2)
+	raise(syscall.SIGHUP)
 }
 
 func raise(sig syscall.Signal) {
@@ -124,10 +124,10 @@ func TestSignalsRestored(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, errs, _ := p.Communicate(ctx, nil)
-		if want := "user defined signal 2 <nil>\n<nil>\n"; runtime.GOOS == "linux" && string(out) != want {
+		if want := "hangup <nil>\n<nil>\n"; runtime.GOOS == "linux" && string(out) != want {
 			t.Errorf("the child wrote %q and %q, want %q", out, errs, want)
 		}
-		if endedBy(p) != syscall.SIGUSR2 {
+		if endedBy(p) != syscall.SIGHUP {
 			t.Errorf("the child is %v", p.State())
 		}
 	})
