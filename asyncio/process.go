@@ -49,9 +49,12 @@ type Command struct {
 // belongs unless it says otherwise. A Ctrl-C at the terminal therefore does not reach
 // it, and the signals of Terminate and Kill reach all of the group.
 type Process struct {
-	// Stdin, Stdout and Stderr are this process's ends of the pipes; nil for a
-	// stream that is connected to something else.
-	Stdin          *PipeWriter
+	// Stdin is this process's end of the pipe to the standard input; nil if that is
+	// connected to something else.
+	Stdin *PipeWriter
+
+	// Stdout and Stderr are this process's ends of the pipes from the outputs; nil
+	// for one that is connected to something else.
 	Stdout, Stderr *PipeReader
 
 	loop   *Loop

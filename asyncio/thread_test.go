@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -129,14 +130,16 @@ func TestToThreadBound(t *testing.T) {
 	within(t, func(ctx context.Context) {
 		var running, most atomic.Int64
 		full, gate := make(chan struct{}), make(chan struct{})
+		fill := sync.OnceFunc(func() { close(full) })
 		var cs []*asyncio.Coroutine
 		for range 200 {
 			cs = append(cs, asyncio.Go(ctx, func(ctx context.Context) error {
 				_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) {
 					n := running.Add(1)
-					most.Store(max(most.Load(), n))
+					for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+					}
 					if n == 64 {
-						close(full)
+						fill()
 					}
 					<-gate
 					running.Add(-1)
