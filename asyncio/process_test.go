@@ -340,8 +340,22 @@ func TestProcessGroup(t *testing.T) {
 					t.Errorf("Wait = %v", err)
 				}
 			}, opts...)
-			// All who can write are gone.
-			if out, err := io.ReadAll(r); string(out) != c.want || err != nil {
+			// All who can write were gone when Wait returned.
+			var out []byte
+			n := -1
+			conn, err := r.SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n != 0 && err == nil {
+				buf := make([]byte, 100)
+				_ = conn.Read(func(fd uintptr) bool {
+					n, err = syscall.Read(int(fd), buf)
+					return true
+				})
+				out = append(out, buf[:max(n, 0)]...)
+			}
+			if string(out) != c.want || err != nil {
 				t.Errorf("the rest of the output = %q, %v", out, err)
 			}
 		})
@@ -399,6 +413,19 @@ func TestProcessesLeftBehind(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The pipes of a process that has ended by itself, whose output nobody wants, are
+// closed when the context is done that it was started with.
+func TestUnreadPipes(t *testing.T) {
+	var p *asyncio.Process
+	t.Cleanup(func() { runtime.KeepAlive(p) }) // or a finalizer might close them
+	within(t, func(ctx context.Context) {
+		p = shell(t, ctx, `echo x; echo y >&2`, asyncio.Command{})
+		if err := p.Wait(ctx); err != nil {
+			t.Errorf("Wait = %v", err)
+		}
+	})
 }
 
 func TestStartFails(t *testing.T) {
