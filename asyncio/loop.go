@@ -23,8 +23,6 @@ type Loop struct {
 	poll   poller // the driver, if it knows about descriptors
 	epoch  time.Time
 
-	threads *strand.Semaphore // of ToThread, without Config.Threads
-
 	// From any goroutine.
 	inbox    inbox
 	asleep   atomic.Bool // the loop waits, or is about to
@@ -32,6 +30,7 @@ type Loop struct {
 	holds    atomic.Int64
 	gone     strand.Event
 	watchdog watchdog
+	threads  *strand.Semaphore // of ToThread, without Config.Threads
 
 	// From here on, the loop's own: for the coroutine that runs.
 	coros    coro.Set
@@ -63,11 +62,7 @@ func NewLoop(cfg Config) *Loop {
 }
 
 func newLoop(cfg Config) *Loop {
-	l := &Loop{
-		cfg:     cfg.check(),
-		threads: strand.NewSemaphore(maxThreads),
-		watches: make(map[<-chan struct{}]*watch),
-	}
+	l := &Loop{cfg: cfg.check(), watches: make(map[<-chan struct{}]*watch)}
 	l.host = engine.Host{Name: l.cfg.Name, Listener: l.cfg.Listener, Executor: l}
 	l.driver = l.cfg.Driver
 	if l.driver == nil {
@@ -76,6 +71,7 @@ func newLoop(cfg Config) *Loop {
 	l.poll, _ = l.driver.(poller)
 	l.epoch = l.driver.Now()
 	l.watchdog.loop = l
+	l.threads = strand.NewSemaphore(maxThreads)
 	return l
 }
 
