@@ -527,7 +527,7 @@ func TestCommunicateCancelled(t *testing.T) {
 
 // A write to a process that does not read waits, and knows how far it came when it
 // is cancelled.
-func TestWriteWaits(t *testing.T) {
+func TestPipeWriteWaits(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "go")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
@@ -580,7 +580,7 @@ func blockedIn(function string) bool {
 	return false
 }
 
-func TestReadCancelled(t *testing.T) {
+func TestPipeReadCancelled(t *testing.T) {
 	within(t, func(ctx context.Context) {
 		p := shell(t, ctx, `read x; echo $x`, asyncio.Command{})
 		short, cancel := context.WithCancel(ctx)
