@@ -79,8 +79,9 @@ type Process struct {
 
 // Start starts a process that lives no longer than ctx: when ctx is done, all of the
 // process's group is sent SIGTERM, and SIGKILL if it has not ended after the grace
-// of the command. The loop does not end before the process has, is waited for by a
-// coroutine of its own, and holds no thread while it waits (on Linux from 5.3 on).
+// of the command, or the loop, which is being closed, has no more time. The process
+// is waited for by a coroutine of its own, so that the loop does not end before it,
+// and without a thread that does nothing else (on Linux from 5.3 on).
 //
 // What the process starts in turn and leaves behind when it ends by itself lives on.
 // The pipes are closed when they come to their end, by their Close, and when both
