@@ -49,9 +49,12 @@ type Command struct {
 // belongs unless it says otherwise. A Ctrl-C at the terminal therefore does not reach
 // it, and the signals of Terminate and Kill reach all of the group.
 type Process struct {
-	// Stdin, Stdout and Stderr are this process's ends of the pipes; nil for a
-	// stream that is connected to something else.
-	Stdin          *PipeWriter
+	// Stdin is this process's end of the pipe to the standard input; nil if that is
+	// connected to something else.
+	Stdin *PipeWriter
+
+	// Stdout and Stderr are this process's ends of the pipes from the outputs; nil
+	// for one that is connected to something else.
 	Stdout, Stderr *PipeReader
 
 	loop   *Loop
@@ -76,8 +79,9 @@ type Process struct {
 
 // Start starts a process that lives no longer than ctx: when ctx is done, all of the
 // process's group is sent SIGTERM, and SIGKILL if it has not ended after the grace
-// of the command. The loop does not end before the process has, is waited for by a
-// coroutine of its own, and holds no thread while it waits (on Linux from 5.3 on).
+// of the command, or the loop, which is being closed, has no more time. The process
+// is waited for by a coroutine of its own, so that the loop does not end before it,
+// and without a thread that does nothing else (on Linux from 5.3 on).
 //
 // What the process starts in turn and leaves behind when it ends by itself lives on.
 // The pipes are closed when they come to their end, by their Close, and when both
@@ -145,6 +149,10 @@ func (c *Command) start(l *Loop) (p *Process, err error) {
 		return nil, err
 	}
 	if err := p.cmd.Start(); err != nil {
+		// The system says the same when the program is not there.
+		if _, dir := os.Stat(c.Dir); c.Dir != "" && dir != nil {
+			err = fmt.Errorf("Command.Dir: %w", dir)
+		}
 		return nil, err
 	}
 	return p, nil
