@@ -140,34 +140,60 @@ func (r rawConn) Write(f func(fd uintptr) bool) error {
 // An acceptor is a listener of package net.
 type acceptor struct {
 	*endpoint
-	ln net.Listener
+	ln    net.Listener
+	file  *unixFile // of a Unix socket
+	pause *pause
 }
 
 // listen has l take over ln.
 func (l *Loop) listen(ln net.Listener, _ net.ListenConfig, network string) (*Listener, error) {
-	var e *endpoint
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	file := noteFile(ln.Addr())
 	set := ln.(interface{ SetDeadline(t time.Time) error }).SetDeadline
 	e, err := l.newEndpoint(ln, set, set)
 	if err != nil {
+		file.remove()
 		return nil, err
 	}
 	e.in.kind = strand.OpAccept
-	return &Listener{acceptor: acceptor{e, ln}, addr: ln.Addr(), network: network}, nil
+	return &Listener{acceptor: acceptor{e, ln, file, new(pause)}, addr: ln.Addr(), network: network}, nil
 }
 
 func (a acceptor) accept(ctx context.Context, l *Listener) (*Conn, error) {
-	var c net.Conn
-	err := a.do(ctx, &a.in, func() (err error) {
-		c, err = a.ln.Accept()
-		return err
-	})
-	if err != nil {
-		if c != nil {
+	w := l.loop.current()
+	if ctx == nil {
+		ctx = &w.co.ctx
+	}
+	for {
+		var c net.Conn
+		err := a.do(ctx, &a.in, func() (err error) {
+			c, err = a.ln.Accept()
+			return err
+		})
+		switch {
+		case err == nil:
+			*a.pause = 0
+			return a.loop.newConn(c, l.network)
+		case c != nil:
 			c.Close()
+		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+			if err := strand.Sleep(&strandContext{ctx, w.co}, a.pause.grow(l.addr, err)); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		return nil, err
 	}
-	return a.loop.newConn(c, l.network)
+}
+
+func (a acceptor) close() error {
+	err := a.endpoint.close()
+	if err == nil {
+		a.file.remove()
+	}
+	return err
 }
 
 func (a acceptor) setDeadline(t time.Time) error { return a.in.setDeadline(t) }

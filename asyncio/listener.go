@@ -3,7 +3,9 @@ package asyncio
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -91,11 +93,18 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	return c, nil
 }
 
-// How long Accept waits for descriptors.
-const (
-	minPause = 5 * time.Millisecond
-	maxPause = time.Second
-)
+// A pause is how long Accept waits for descriptors; 0: all is well.
+type pause time.Duration
+
+// grow makes the pause longer, and reports the first one, which is because of err.
+func (p *pause) grow(addr net.Addr, err error) time.Duration {
+	const first, most = 5 * time.Millisecond, time.Second
+	if *p == 0 {
+		slog.Warn("asyncio: cannot accept connections for now: they wait", "address", addr.String(), "error", err)
+	}
+	*p = pause(min(max(first, 2*time.Duration(*p)), most))
+	return time.Duration(*p)
+}
 
 // Close stops listening; connections that nobody has accepted are reset. The file of
 // a Unix socket is removed, unless somebody has put another one in its place.
@@ -114,3 +123,32 @@ func (l *Listener) SetDeadline(t time.Time) error {
 
 // SyscallConn implements [syscall.Conn]: see [Conn.SyscallConn].
 func (l *Listener) SyscallConn() (syscall.RawConn, error) { return l.acceptor.rawConn(), nil }
+
+// A unixFile is the file of a Unix socket.
+type unixFile struct {
+	path string
+	info os.FileInfo
+}
+
+// noteFile returns the file of addr, or nil if it has none.
+func noteFile(addr net.Addr) *unixFile {
+	a, ok := addr.(*net.UnixAddr)
+	if !ok || a.Name == "" || a.Name[0] == '@' {
+		return nil
+	}
+	info, err := os.Lstat(a.Name)
+	if err != nil {
+		return nil
+	}
+	return &unixFile{a.Name, info}
+}
+
+// remove removes the file if it is the same one still.
+func (f *unixFile) remove() {
+	if f == nil {
+		return
+	}
+	if now, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, now) {
+		_ = os.Remove(f.path)
+	}
+}

@@ -4,7 +4,6 @@ package asyncio
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"os"
 	"syscall"
@@ -24,7 +23,7 @@ type acceptor struct {
 // A retry is the pause of an acceptor that got no descriptor.
 type retry struct {
 	side   *side
-	pause  time.Duration // the last one; 0: all is well
+	pause  pause
 	paused bool
 	timer  timer
 }
@@ -125,13 +124,10 @@ func (a acceptor) accept(ctx context.Context, l *Listener) (*Conn, error) {
 // rest waits until it makes sense to try again after err.
 func (a acceptor) rest(ctx context.Context, w *worker, l *Listener, err error) error {
 	r := a.retry
-	if r.pause == 0 {
-		slog.Warn("asyncio: cannot accept connections for now: they wait", "address", l.addr.String(), "error", err)
-	}
-	r.pause = min(max(minPause, 2*r.pause), maxPause)
+	d := r.pause.grow(l.addr, err)
 	r.paused = true
 	timers := &a.loop.timers
-	timers.set(&r.timer, a.loop.clock()+int64(r.pause), r)
+	timers.set(&r.timer, a.loop.clock()+int64(d), r)
 	defer timers.cancel(&r.timer)
 	for r.paused {
 		if err := a.in.check(); err != nil {
@@ -158,32 +154,3 @@ func (a acceptor) close() error {
 }
 
 func (a acceptor) rawConn() syscall.RawConn { return rawConn{a.socket} }
-
-// A unixFile is the file of a Unix socket.
-type unixFile struct {
-	path string
-	info os.FileInfo
-}
-
-// noteFile returns the file of addr, or nil if it has none.
-func noteFile(addr net.Addr) *unixFile {
-	a, ok := addr.(*net.UnixAddr)
-	if !ok || a.Name == "" || a.Name[0] == '@' {
-		return nil
-	}
-	info, err := os.Lstat(a.Name)
-	if err != nil {
-		return nil
-	}
-	return &unixFile{a.Name, info}
-}
-
-// remove removes the file if it is the same one still.
-func (f *unixFile) remove() {
-	if f == nil {
-		return
-	}
-	if now, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, now) {
-		_ = os.Remove(f.path)
-	}
-}

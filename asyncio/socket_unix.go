@@ -234,11 +234,11 @@ func (k *socket) read(ctx context.Context, p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, strand.Err(ctx)
 	}
+	if len(p) == 0 {
+		return 0, k.use(func(int) error { return nil })
+	}
 	if err := d.check(); err != nil {
 		return 0, err
-	}
-	if len(p) == 0 {
-		return 0, nil
 	}
 	for {
 		if err := d.await(ctx, w); err != nil {
@@ -286,7 +286,7 @@ func (k *socket) write(ctx context.Context, p []byte) (int, error) {
 		return 0, err
 	}
 	if len(p) == 0 && !k.packets {
-		return 0, nil
+		return 0, k.use(func(int) error { return nil })
 	}
 	for n := 0; ; {
 		k.mu.Lock()
