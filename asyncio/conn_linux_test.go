@@ -122,7 +122,7 @@ func TestUrgentData(t *testing.T) {
 // this is that process.
 func inChild(t *testing.T) bool {
 	t.Helper()
-	const name = "ASYNCIO_TEST_CHILD"
+	const name = "ASYNCIO_TEST_ALONE"
 	if os.Getenv(name) == t.Name() {
 		return true
 	}

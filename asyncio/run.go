@@ -23,9 +23,10 @@ func Shared() Option {
 	return func(c *Config) { c.Shared = true }
 }
 
-// Run runs main as a coroutine of a loop made for it and returns what main returns. When main has returned, the coroutines that it has left
-// behind are cancelled and awaited, those that do not end within Config.Grace are
-// unwound, and nothing is left. When ctx is done, so is the context of main.
+// Run runs main as a coroutine of a loop made for it and returns what main returns.
+// When main has returned, the coroutines that it has left behind are cancelled and
+// awaited, those that do not end within Config.Grace are unwound, and nothing is left.
+// When ctx is done, so is the context of main.
 //
 // If main panics, Run returns an [*engine.PanicError] with its stack. If main ends
 // its goroutine, as t.FailNow does, so does Run. If nothing can ever wake the
