@@ -100,6 +100,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.jobs == "auto" && kind.auto > 0 && p.task != "" {
+		jobs = kind.auto // a command is a process whatever the engine is
+	}
 	c := newControl()
 	w, closeWork, err := f.work(p, jobs, c)
 	if err != nil {
@@ -157,6 +160,11 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
 	out.flush()
 	stopped, why := c.reason()
+	if handle.remark != nil && !f.quiet {
+		if s := handle.remark(); s != "" {
+			prog.line(a.name + ": " + s)
+		}
+	}
 	prog.close(b.tally.read > 0)
 	if c.stage() < stageAbandon {
 		// Nothing is in flight, so this does not wait.
