@@ -85,6 +85,9 @@ func (j *job[T]) Run(ctx context.Context) error {
 	return err
 }
 
+// Object returns what those wait for who await the call; see engine.Call.Object.
+func (j *job[T]) Object() any { return &j.future }
+
 // Done implements [engine.Body].
 func (j *job[T]) Done(err error) {
 	v := j.value

@@ -227,12 +227,14 @@ func (j *joiner) Disarm() bool {
 // harm.
 type parker Coroutine
 
+const notOnLoop = "asyncio: this is not a coroutine of the loop: a goroutine started with a bare go statement needs a context from strand.Detach, a callback cannot wait, and other goroutines use braid.Go or CallSoonThreadsafe"
+
 // current returns the worker of the coroutine that runs; there must be one.
 func (l *Loop) current() *worker {
 	l.checkGoroutine()
 	w := l.running
 	if w == nil || w.co == nil {
-		panic("asyncio: a callback cannot wait or start coroutines with a coroutine's context, and a goroutine that is started with a bare go statement needs a context from strand.Detach")
+		panic(notOnLoop)
 	}
 	return w
 }

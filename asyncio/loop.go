@@ -2,7 +2,6 @@ package asyncio
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +29,7 @@ type Loop struct {
 	holds    atomic.Int64
 	gone     strand.Event
 	watchdog watchdog
+	guard    guard
 
 	// From here on, the loop's own: for the coroutine that runs.
 	coros    coro.Set
@@ -76,7 +76,12 @@ func newLoop(cfg Config) *Loop {
 // serve runs the loop on the calling goroutine until it has ended.
 func (l *Loop) serve() {
 	l.root = &worker{loop: l}
+	l.root.owner.claim()
 	l.coros.Root(&l.root.coro)
+	l.watchdog.start()
+	if l.cfg.DumpOnSignal {
+		defer l.dumpOnSignal()()
+	}
 	l.dispatch(l.root) // returns when there is nothing more to do
 	for len(l.idle) > 0 {
 		l.endWorker(l.root, l.takeWorker())
@@ -167,7 +172,8 @@ func (l *Loop) choose(w *worker) *worker {
 		to = l.workerFor(j, w)
 	}
 	l.running = to
-	l.watchdog.step()
+	l.watchdog.begin()
+	l.guard.enter(to)
 	return to
 }
 
@@ -247,9 +253,9 @@ func (l *Loop) wait(w *worker) {
 		l.asleep.Store(false)
 		return
 	}
-	l.watchdog.sleep()
+	l.watchdog.wait()
 	l.driver.Wait(d)
-	l.watchdog.awake()
+	l.watchdog.resume()
 	woken := !l.asleep.Swap(false)
 	l.clock()
 	if !stuck {
@@ -273,4 +279,4 @@ func (l *Loop) admit(c *Coroutine) {
 }
 
 // String returns the loop's name.
-func (l *Loop) String() string { return fmt.Sprintf("loop %s", l.cfg.Name) }
+func (l *Loop) String() string { return "loop " + l.cfg.Name }

@@ -27,8 +27,9 @@ type worker struct {
 	co     *Coroutine // the job, if it is a coroutine
 	probe  *probe     // when it is resumed for a look at its stack only
 	retire *worker    // when it is resumed to end, and let this one go on
-	killed bool       // its coroutine is to be unwound by force
-	dying  bool       // and that has begun
+	owner  owner
+	killed bool // its coroutine is to be unwound by force
+	dying  bool // and that has begun
 
 	// While the coroutine is parked:
 	cut    bool // it was woken because its context is done
@@ -47,7 +48,7 @@ func (l *Loop) newWorker() *worker {
 	w.letter.from = w
 	w.entry.Value = w
 	w.wake = func() { w.loop.send(&w.letter) }
-	l.coros.Init(&w.coro, w.serve)
+	l.coros.Init(&w.coro, func() { l.serveJobs(w) })
 	l.workers++
 	return w
 }
@@ -119,17 +120,22 @@ func (s *sleeper) Arm(func()) bool { return true }
 
 func (s *sleeper) Disarm() bool { return s.loop.timers.cancel(&s.timer) }
 
-// serve runs jobs until the worker is retired, or a job ends the goroutine.
-func (w *worker) serve() {
+// serveJobs runs jobs on w until that is retired, or a job ends the goroutine. Its
+// arguments are what stackOfHolder finds the goroutine by.
+//
+//go:noinline
+func (l *Loop) serveJobs(w *worker) {
+	w.owner.claim()
+	l.guard.enter(w)
 	done := false
 	defer func() {
 		if !done { // a job has called runtime.Goexit, which goes on after this
 			w.unwatch()
-			w.loop.workers--
+			l.workers--
 			w.job, w.co = nil, nil
 			// The stack keeps alive what the job has left on it, so this goroutine
 			// goes at once, and another one looks for what is next.
-			w.coro.Exit(&w.loop.takeWorker().coro)
+			w.coro.Exit(&l.takeWorker().coro)
 		}
 	}()
 	for w.retire == nil {
@@ -138,10 +144,10 @@ func (w *worker) serve() {
 			w.unwatch()
 			w.job, w.co = nil, nil
 		}
-		w.loop.dispatch(w)
+		l.dispatch(w)
 	}
 	done = true
-	w.loop.workers--
+	l.workers--
 	w.coro.Exit(&w.retire.coro)
 }
 
@@ -196,9 +202,12 @@ func (w *worker) show() {
 	}
 }
 
-// stackOf returns the stack of c, which is parked; w runs.
+// stackOf returns the stack of c, which has begun; w runs.
 func (l *Loop) stackOf(w *worker, c *Coroutine) []uintptr {
 	p := &probe{back: w}
+	if c.worker == w {
+		return p.pcs[:runtime.Callers(2, p.pcs[:])]
+	}
 	c.worker.probe = p
 	w.coro.Switch(&c.worker.coro)
 	return p.pcs[:p.n]

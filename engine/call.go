@@ -86,6 +86,16 @@ func (c *Call) Attempt() int { return c.attempt }
 // Host returns the engine that the call was submitted to, or nil.
 func (c *Call) Host() *Host { return c.host }
 
+// Object returns what strands that await the call wait for, such as its future, or
+// nil if the body does not tell: it does so by a method Object() any. Reports of
+// deadlocks find the call by it.
+func (c *Call) Object() any {
+	if o, ok := c.body.(interface{ Object() any }); ok {
+		return o.Object()
+	}
+	return nil
+}
+
 // OnDone registers f to be called with the call's outcome, after the body's Done
 // and in the order of registration. It may be called only before the call is
 // submitted, as executors do that wrap others. F must not block.
