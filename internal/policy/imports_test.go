@@ -59,7 +59,7 @@ var house = []rule{
 	{"cli", core + " " + engines + " sim record dashboard choose cluster internal/*",
 		system + " " + terminal + " github.com/spf13/cobra github.com/spf13/pflag" +
 			" github.com/schollz/progressbar/v3 github.com/dustin/go-humanize github.com/agnivade/levenshtein"},
-	{"tasks", core + " internal/*", system},
+	{"tasks", core + " asyncio internal/*", system},
 	{"cmd/*", "cli tasks", ""},
 
 	// Examples show what anybody can do, so they have no key to internal/.
