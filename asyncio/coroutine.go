@@ -3,7 +3,6 @@ package asyncio
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,36 +110,6 @@ func LoopOf(ctx context.Context) *Loop {
 	return nil
 }
 
-// begin implements job.
-func (c *Coroutine) begin(w *worker) {
-	defer c.finish()
-	if c.call != nil && c.call.call != nil {
-		c.call.call.Run(&c.ctx, 0)
-		return
-	}
-	c.runFn()
-}
-
-func (c *Coroutine) runFn() {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		if v := recover(); v != nil {
-			c.err = &engine.PanicError{Value: v, Stack: debug.Stack()}
-		} else {
-			c.err = engine.ErrGoexit
-		}
-	}()
-	if c.loop.end.forced {
-		c.err = engine.ErrClosed
-	} else {
-		c.err = c.fn(&c.ctx)
-	}
-	returned = true
-}
-
 // finish says that the coroutine has ended.
 func (c *Coroutine) finish() {
 	l := c.loop
@@ -186,8 +155,7 @@ func (c *Coroutine) Join(ctx context.Context) error {
 		if current(ctx, c.loop) == c {
 			return errors.New("asyncio: a coroutine cannot join itself")
 		}
-		op := strand.Op{Object: c, Kind: strand.OpAwait, Access: strand.Read}
-		if err := strand.Park(ctx, op, &joiner{c: c}); err != nil {
+		if err := c.await(ctx); err != nil {
 			return err
 		}
 	}
@@ -195,6 +163,18 @@ func (c *Coroutine) Join(ctx context.Context) error {
 		c.failure.observed.Store(true)
 	}
 	return c.err
+}
+
+// await parks the calling strand until c is done.
+func (c *Coroutine) await(ctx context.Context) error {
+	var j *joiner
+	if p, ok := strand.ParkerOf(ctx).(*parker); ok {
+		j = &p.loop.current().joiner // a coroutine waits for one thing at a time
+	} else {
+		j = new(joiner)
+	}
+	j.c = c
+	return strand.Park(ctx, strand.Op{Object: c, Kind: strand.OpAwait, Access: strand.Read}, j)
 }
 
 // Done reports whether the coroutine has ended.
@@ -258,7 +238,8 @@ func (p *parker) Sleep(ctx context.Context, d time.Duration) error {
 	}
 	l := w.loop
 	l.timers.set(&w.timer, l.clock()+int64(d), w)
-	return w.park(ctx, strand.Op{Kind: strand.OpSleep}, (*sleeper)(w))
+	w.op, w.waits = strand.Op{Kind: strand.OpSleep}, (*sleeper)(w)
+	return w.park(ctx)
 }
 
 // Yield implements [strand.Parker].
@@ -269,7 +250,9 @@ func (p *parker) Yield(context.Context) {
 	}
 	w.loop.push(w)
 	w.loop.dispatch(w)
-	w.unwind()
+	if w.killed {
+		w.unwind()
+	}
 }
 
 func (w *worker) mayPark(ctx context.Context) error {
@@ -283,16 +266,16 @@ func (w *worker) mayPark(ctx context.Context) error {
 	return nil
 }
 
-// tellParked tells the listener that the coroutine waits, if it is a call.
-func (c *Coroutine) tellParked(op strand.Op) {
-	if c.call != nil && c.call.call != nil && c.loop.cfg.Listener != nil {
-		c.call.call.Parked(&c.ctx, 0, op)
+// tellParked tells the listener that the coroutine waits.
+func (c *call) tellParked(op strand.Op) {
+	if c.call != nil {
+		c.call.Parked(&c.ctx, 0, op)
 	}
 }
 
 // tellResumed tells the listener that the coroutine goes on.
-func (c *Coroutine) tellResumed() {
-	if c.call != nil && c.call.call != nil && c.loop.cfg.Listener != nil {
-		c.call.call.Resumed(&c.ctx, 0)
+func (c *call) tellResumed() {
+	if c.call != nil {
+		c.call.Resumed(&c.ctx, 0)
 	}
 }

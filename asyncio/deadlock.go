@@ -10,8 +10,8 @@ import (
 var ErrDeadlock = errors.New("asyncio: deadlock")
 
 // A DeadlockError says that nothing can ever wake the coroutines of a loop: none
-// can run, no timer is set, no descriptor is waited for, and no function runs
-// elsewhere on behalf of the loop. What a loop cannot know is whether a goroutine
+// can run, no timer is set, no context has a deadline, no descriptor is waited for, and
+// no function runs elsewhere on behalf of the loop. What a loop cannot know is whether a goroutine
 // that it has not started holds an object that its coroutines wait for; therefore it
 // waits for Config.DeadlockAfter before it says so, and does not judge again once it
 // was woken by surprise. Who shares objects with a loop in this way says so: see
@@ -52,7 +52,8 @@ func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 
 // stuck reports whether nothing that the loop knows of can wake it.
 func (l *Loop) stuck() bool {
-	return !l.cfg.Shared && l.cfg.DeadlockAfter > 0 && l.alive.Len() > 0 && !l.awaitsOutside() && !l.end.cancelled
+	return !l.cfg.Shared && l.cfg.DeadlockAfter > 0 && l.alive.Len() > 0 && !l.end.cancelled &&
+		!l.awaitsOutside() && !l.awaitsDeadline()
 }
 
 // deadlocked ends a loop that nothing can wake. W runs.

@@ -1,10 +1,6 @@
 package asyncio
 
-import (
-	"log/slog"
-	"runtime/debug"
-	"time"
-)
+import "time"
 
 // A Handle is a callback that a loop is to run: on a stack of the loop, between
 // the steps of its coroutines. A callback has no identity and cannot wait.
@@ -74,17 +70,9 @@ func (h *Handle) arrive() { h.loop.ready.push(h) }
 // fire implements firer.
 func (h *Handle) fire() { h.loop.ready.push(h) }
 
-// begin implements job.
-func (h *Handle) begin(*worker) {
+// take returns the function to call, once; nil if it was taken back.
+func (h *Handle) take() func() {
 	fn := h.fn
-	if fn == nil {
-		return
-	}
 	h.fn = nil
-	defer func() {
-		if v := recover(); v != nil {
-			slog.Error("asyncio: a callback panicked", "loop", h.loop.cfg.Name, "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
-	fn()
+	return fn
 }

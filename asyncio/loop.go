@@ -36,6 +36,8 @@ type Loop struct {
 	root     *worker
 	running  *worker   // nil: none
 	ready    ring[job] // what can run, in order
+	fresh    job       // a new one that has no worker yet
+	over     bool      // the loop has ended
 	turn     int       // how many of them belong to this turn
 	steps    uint      // since the loop last looked at the poller
 	timers   timers
@@ -82,7 +84,17 @@ func (l *Loop) serve() {
 	if l.cfg.DumpOnSignal {
 		defer l.dumpOnSignal()()
 	}
-	l.dispatch(l.root) // returns when there is nothing more to do
+	for next := l.choose(l.root); ; next = l.chosen() {
+		if next == l.root {
+			if l.fresh == nil {
+				break // the loop has ended
+			}
+			l.hire()
+			next = l.assign(l.takeWorker())
+			l.enter(next)
+		}
+		l.root.coro.Switch(&next.coro)
+	}
 	for len(l.idle) > 0 {
 		l.endWorker(l.root, l.takeWorker())
 	}
@@ -157,6 +169,7 @@ func (l *Loop) clock() int64 {
 // Choose waits if nothing can run.
 func (l *Loop) choose(w *worker) *worker {
 	if l.turn == 0 && !l.nextTurn(w) {
+		l.over = true
 		return l.root
 	}
 	var j job
@@ -171,22 +184,46 @@ func (l *Loop) choose(w *worker) *worker {
 	if !ok {
 		to = l.workerFor(j, w)
 	}
-	l.running = to
-	l.watchdog.begin()
-	l.guard.enter(to)
+	l.enter(to)
 	return to
 }
 
-// workerFor returns a worker for a job that is new: w if it has none.
+// enter says that w runs next.
+func (l *Loop) enter(w *worker) {
+	l.running = w
+	l.watchdog.begin()
+	l.guard.enter(w)
+}
+
+// workerFor returns a worker for a job that is new: w if it has none. If there is no
+// other either, it is the root's turn to make some.
 func (l *Loop) workerFor(j job, w *worker) *worker {
+	l.fresh = j
 	if w.job != nil || w == l.root {
+		if len(l.idle) == 0 {
+			return l.root
+		}
 		w = l.takeWorker()
 	}
-	w.job = j
-	if c, ok := j.(*Coroutine); ok {
+	return l.assign(w)
+}
+
+// assign gives the fresh job to w.
+func (l *Loop) assign(w *worker) *worker {
+	w.job, l.fresh = l.fresh, nil
+	if c, ok := w.job.(*Coroutine); ok {
 		w.co, c.worker = c, w
 	}
 	return w
+}
+
+// chosen returns what the root is to let run when it has been switched to: itself, if
+// it was chosen for its own sake, or else what it chooses.
+func (l *Loop) chosen() *worker {
+	if l.fresh != nil || l.over {
+		return l.root
+	}
+	return l.choose(l.root)
 }
 
 // How many steps are taken at most without a look at the descriptors and the
@@ -223,6 +260,9 @@ func (l *Loop) look() {
 	}
 	l.fireTimers()
 	l.inbox.open()
+	if l.end.cancelled && !l.end.forced && l.clock() >= l.end.deadline {
+		l.unwindAll()
+	}
 }
 
 func (l *Loop) fireTimers() {

@@ -12,6 +12,7 @@ import (
 type watch struct {
 	loop   *Loop
 	done   <-chan struct{}
+	timed  bool // the context has a deadline
 	stop   func() bool
 	users  int // workers whose coroutine last parked with the context
 	parked waitq.List[*worker]
@@ -26,6 +27,7 @@ func (l *Loop) watchFor(w *worker, ctx context.Context, done <-chan struct{}) {
 		if t == nil {
 			t = &watch{loop: l, done: done}
 			t.letter.from = t
+			_, t.timed = ctx.Deadline()
 			l.watches[done] = t
 			t.stop = context.AfterFunc(ctx, func() { l.send(&t.letter) })
 		}
@@ -53,4 +55,14 @@ func (t *watch) arrive() {
 	for n := t.parked.Pop(); n != nil; n = t.parked.Pop() {
 		n.Value.cutShort()
 	}
+}
+
+// awaitsDeadline reports whether the deadline of a context will wake a coroutine.
+func (l *Loop) awaitsDeadline() bool {
+	for _, t := range l.watches {
+		if t.timed && t.parked.Len() > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -2,19 +2,24 @@ package asyncio
 
 import (
 	"context"
+	"log/slog"
 	"runtime"
+	"runtime/debug"
 
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/coro"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
 
-// A job is what a worker runs: a coroutine from its beginning to its end, or a
-// callback.
-type job interface {
-	// begin runs the job. It lets no panic out, but may end its goroutine.
-	begin(w *worker)
-}
+// A job is what a worker runs: a *Coroutine from its beginning to its end, or the
+// callback of a *Handle. In the ready queue there is also a *worker, whose coroutine
+// is to go on.
+type job interface{ isJob() }
+
+func (*Coroutine) isJob() {}
+func (*Handle) isJob()    {}
+func (*worker) isJob()    {}
 
 // A worker is a stack to run jobs on. Most jobs are short and never park, so a
 // worker runs one after the other without a switch; a job that parks keeps its
@@ -40,6 +45,7 @@ type worker struct {
 	watch  *watch // of its context; kept for the next time
 	entry  waitq.Node[*worker]
 	letter letter
+	joiner joiner
 	wake   func() // wakes the coroutine
 }
 
@@ -48,7 +54,7 @@ func (l *Loop) newWorker() *worker {
 	w.letter.from = w
 	w.entry.Value = w
 	w.wake = func() { w.loop.send(&w.letter) }
-	l.coros.Init(&w.coro, func() { l.serveJobs(w) })
+	l.coros.Init(&w.coro, w)
 	l.workers++
 	return w
 }
@@ -59,25 +65,28 @@ func (w *worker) arrive() { w.loop.ready.push(w) }
 // fire implements firer: the coroutine has slept enough.
 func (w *worker) fire() { w.loop.ready.push(w) }
 
-// begin implements job, which a worker is when its coroutine is to go on. It is
-// never called: see choose.
-func (w *worker) begin(*worker) {}
-
-// park lets others run until w's coroutine is woken. What it waits for is armed.
-func (w *worker) park(ctx context.Context, op strand.Op, waits strand.Waitable) error {
-	l, c := w.loop, w.co
-	w.op, w.waits, w.since = op, waits, l.now
+// park lets others run until w's coroutine is woken. W.op and w.waits say for what,
+// and it is armed.
+func (w *worker) park(ctx context.Context) error {
+	l := w.loop
+	w.since = l.now
 	if done := ctx.Done(); done != nil {
 		l.watchFor(w, ctx, done)
 	}
-	c.tellParked(op)
+	if w.co.call != nil && l.cfg.Listener != nil {
+		w.co.call.tellParked(w.op)
+	}
 	l.dispatch(w)
 	if w.watch != nil {
 		w.watch.parked.Remove(&w.entry)
 	}
-	w.op, w.waits = strand.Op{}, nil
-	c.tellResumed()
-	w.unwind()
+	w.op.Object, w.waits = nil, nil
+	if w.co.call != nil && l.cfg.Listener != nil {
+		w.co.call.tellResumed()
+	}
+	if w.killed {
+		w.unwind()
+	}
 	if w.cut {
 		w.cut = false
 		return strand.Err(ctx)
@@ -101,7 +110,8 @@ func (w *worker) wait(ctx context.Context, op strand.Op, waits strand.Waitable) 
 	if !waits.Arm(w.wake) {
 		return nil
 	}
-	return w.park(ctx, op, waits)
+	w.op, w.waits = op, waits
+	return w.park(ctx)
 }
 
 // cutShort wakes a parked coroutine because its context is done, or it is to be
@@ -120,35 +130,108 @@ func (s *sleeper) Arm(func()) bool { return true }
 
 func (s *sleeper) Disarm() bool { return s.loop.timers.cancel(&s.timer) }
 
-// serveJobs runs jobs on w until that is retired, or a job ends the goroutine. Its
-// arguments are what stackOfHolder finds the goroutine by.
-//
-//go:noinline
-func (l *Loop) serveJobs(w *worker) {
+// RunCoro implements [coro.Body].
+func (w *worker) RunCoro() {
 	w.owner.claim()
-	l.guard.enter(w)
+	w.loop.guard.enter(w)
 	done := false
 	defer func() {
-		if !done { // a job has called runtime.Goexit, which goes on after this
-			w.unwatch()
-			l.workers--
-			w.job, w.co = nil, nil
-			// The stack keeps alive what the job has left on it, so this goroutine
-			// goes at once, and another one looks for what is next.
-			w.coro.Exit(&l.takeWorker().coro)
+		if !done { // a job ends the goroutine
+			w.leave()
+		}
+	}()
+	for w.loop.serveJobs(w) {
+	}
+	done = true
+	w.loop.workers--
+	w.coro.Exit(&w.retire.coro, false)
+}
+
+// leave lets others run while the goroutine ends. It goes at once, since its stack
+// keeps alive what the job has left on it, and another one looks for what is next.
+func (w *worker) leave() {
+	l := w.loop
+	l.workers--
+	next := l.root
+	if len(l.idle) > 0 {
+		next = l.takeWorker()
+	}
+	w.coro.Exit(&next.coro, true)
+}
+
+// serveJobs runs jobs on w until that is retired; then it returns false. It returns
+// true when a job has panicked, and does not return when one ends its goroutine.
+// There is one frame for all kinds of jobs, so that little of the stack is gone when
+// they begin. Its arguments are what stackOfHolder finds the goroutine by.
+//
+//go:noinline
+func (l *Loop) serveJobs(w *worker) (again bool) {
+	done := false
+	defer func() {
+		if !done {
+			again = true
+			w.mishap(recover())
 		}
 	}()
 	for w.retire == nil {
-		if w.job != nil {
-			w.job.begin(w)
-			w.unwatch()
-			w.job, w.co = nil, nil
+		switch j := w.job.(type) {
+		case *Coroutine:
+			switch {
+			case j.fn == nil:
+				j.call.call.Run(&j.ctx, 0)
+			case l.end.forced:
+				j.err = engine.ErrClosed
+			default:
+				j.err = j.fn(&j.ctx)
+			}
+			j.finish()
+		case *Handle:
+			if fn := j.take(); fn != nil {
+				fn()
+			}
 		}
+		w.clear()
 		l.dispatch(w)
 	}
 	done = true
-	l.workers--
-	w.coro.Exit(&w.retire.coro)
+	return false
+}
+
+// clear forgets the job, which is over.
+func (w *worker) clear() {
+	if w.watch != nil {
+		w.unwatch()
+	}
+	w.job, w.co = nil, nil
+}
+
+// mishap deals with a job that did not return: it has panicked with v, or if v is nil
+// ends its goroutine. It may do both, and then the goroutine ends all the same.
+func (w *worker) mishap(v any) {
+	l := w.loop
+	switch j := w.job.(type) {
+	case *Coroutine:
+		if j.fn != nil {
+			j.err = w.verdict(v)
+		}
+		j.finish()
+	case *Handle:
+		if v != nil {
+			slog.Error("asyncio: a callback panicked", "loop", l.cfg.Name, "panic", v, "stack", string(debug.Stack()))
+		}
+	}
+	w.clear()
+}
+
+// verdict returns the error of a coroutine that did not return.
+func (w *worker) verdict(v any) error {
+	switch {
+	case v != nil:
+		return &engine.PanicError{Value: v, Stack: debug.Stack()}
+	case w.dying:
+		return engine.ErrClosed
+	}
+	return engine.ErrGoexit
 }
 
 // dispatch lets others run. It returns when it is w's turn again: because what w
@@ -213,12 +296,17 @@ func (l *Loop) stackOf(w *worker, c *Coroutine) []uintptr {
 	return p.pcs[:p.n]
 }
 
-// takeWorker returns a worker without a job.
+// hire makes some workers, as many as the rest of the turn may need. It is for the
+// root: on the stack of a coroutine there is little room.
+func (l *Loop) hire() {
+	for range min(max(1, l.turn), 64) {
+		l.idle = append(l.idle, l.newWorker())
+	}
+}
+
+// takeWorker returns a worker without a job; there must be one.
 func (l *Loop) takeWorker() *worker {
 	n := len(l.idle)
-	if n == 0 {
-		return l.newWorker()
-	}
 	w := l.idle[n-1]
 	l.idle[n-1] = nil
 	l.idle = l.idle[:n-1]

@@ -10,7 +10,7 @@ import (
 )
 
 // commandCases launch many commands that do nothing, two at once.
-func commandCases() ([]benchCase, func(), error) {
+func commandCases(short bool) ([]benchCase, func(), error) {
 	dir, err := os.MkdirTemp("", "braid-bench")
 	if err != nil {
 		return nil, nil, err
@@ -23,26 +23,29 @@ func commandCases() ([]benchCase, func(), error) {
 		cleanup()
 		return nil, nil, fmt.Errorf("cannot build braid: %w\n%s", err, out)
 	}
-	const n = 2000
+	n := 2000
+	if short {
+		n = 200
+	}
 	var lines strings.Builder
 	for i := range n {
 		fmt.Fprintln(&lines, i)
 	}
-	piped := func(name string, args ...string) func() error {
-		return func() error {
+	piped := func(name string, args ...string) func() ([]float64, error) {
+		return timed(func() error {
 			cmd := exec.Command(name, args...)
 			cmd.Stdin = strings.NewReader(lines.String())
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return fmt.Errorf("%w\n%s", err, out)
 			}
 			return nil
-		}
+		})
 	}
 	return []benchCase{{
-		name:  "2,000 × true, two at once",
+		name:  thousands(n) + " × true, two at once",
 		braid: candidate{name: "braid run", run: piped(braid, "run", "-q", "-j", "2", "--", "true", "{}")},
 		peers: []candidate{
-			{name: "bare os/exec loop", run: func() error { return bareLoop(n, 2) }},
+			{name: "bare os/exec loop", run: timed(func() error { return bareLoop(n, 2) })},
 			installed("xargs", "findutils", piped("xargs", "-P2", "-n1", "true")),
 			installed("parallel", "parallel", piped("parallel", "--will-cite", "-j2", "true", "{}")),
 		},
@@ -50,7 +53,7 @@ func commandCases() ([]benchCase, func(), error) {
 }
 
 // installed is a candidate that is a program of a Debian package.
-func installed(program, debian string, run func() error) candidate {
+func installed(program, debian string, run func() ([]float64, error)) candidate {
 	c := candidate{name: program, run: run}
 	if _, err := exec.LookPath(program); err != nil {
 		c.absent = "not installed; on Debian: apt-get install " + debian

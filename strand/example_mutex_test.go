@@ -2,6 +2,7 @@ package strand_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -42,4 +43,22 @@ func ExampleMutex_Lock_cancelled() {
 	fmt.Println(mu.Lock(ctx))
 	// Output:
 	// context canceled: the user went home
+}
+
+// A strand that ends with the mutex in its hands leaves nobody waiting for ever.
+func ExampleBrokenError() {
+	var mu strand.Mutex
+	ctx, self := strand.Enter(context.Background())
+	go func() {
+		defer self.End() // engines do this for the strands that they start
+		_ = mu.Lock(ctx) // and forgets to unlock it
+	}()
+	for !mu.Statistics().Broken {
+		_ = strand.Yield(ctx)
+	}
+	err := mu.Lock(context.Background())
+	var broken *strand.BrokenError
+	fmt.Println(errors.As(err, &broken), broken.Lock == &mu, broken.Owner == self)
+	// Output:
+	// true true true
 }

@@ -45,3 +45,16 @@ func ExampleSemaphore() {
 	// too much at once: false
 	// free: 100
 }
+
+// A bounded semaphore finds a release too many where it happens.
+func ExampleNewBoundedSemaphore() {
+	slots := strand.NewBoundedSemaphore(2)
+	fmt.Println(slots.TryAcquire(2), slots.TryAcquire(1))
+	slots.Release(2)
+
+	defer func() { fmt.Println(recover()) }()
+	slots.Release(1)
+	// Output:
+	// true false
+	// strand: cannot release 1 permits: 2 of 2 are free, so fewer are held
+}

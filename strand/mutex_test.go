@@ -164,7 +164,11 @@ func TestMutexExcludes(t *testing.T) {
 
 func TestUncontendedAllocatesNothing(t *testing.T) {
 	var m strand.Mutex
+	var r strand.RLock
+	var rw strand.RWMutex
 	var e strand.Event
+	ctx, self := strand.Enter(bg)
+	defer self.End()
 	s := strand.NewSemaphore(2)
 	q := strand.NewQueue[int](4)
 	q.TryPut(0)
@@ -176,6 +180,10 @@ func TestUncontendedAllocatesNothing(t *testing.T) {
 	for name, f := range map[string]func(){
 		"Mutex.Lock":        func() { check(m.Lock(bg)); m.Unlock() },
 		"Mutex.TryLock":     func() { m.TryLock(); m.Unlock() },
+		"Mutex with owner":  func() { check(m.Lock(ctx)); m.Unlock() },
+		"RLock":             func() { check(r.Lock(ctx)); check(r.Lock(ctx)); r.Unlock(ctx); r.Unlock(ctx) },
+		"RWMutex.Lock":      func() { check(rw.Lock(ctx)); rw.Unlock() },
+		"RWMutex.RLock":     func() { check(rw.RLock(ctx)); rw.RUnlock() },
 		"Event":             func() { e.Set(); check(e.Wait(bg)); e.Clear() },
 		"Semaphore":         func() { check(s.Acquire(bg, 2)); s.Release(2) },
 		"Queue":             func() { check(q.Put(bg, 1)); _, err := q.Get(bg); check(err) },

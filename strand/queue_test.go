@@ -45,7 +45,7 @@ func TestQueueOrderAndGrowth(t *testing.T) {
 			fill -= leave
 		}
 		rest := next - want
-		if st := q.Statistics(); st != (strand.QueueStatistics{Len: rest, Cap: capacity, Puts: uint64(next), Gets: uint64(want)}) {
+		if st := q.Statistics(); st != (strand.QueueStatistics{Len: rest, Cap: capacity, Puts: uint64(next), Gets: uint64(want), Unfinished: uint64(next)}) {
 			t.Errorf("capacity %d: Statistics() = %+v, want %d items of %d put", capacity, st, rest, next)
 		}
 		for ; rest > 0; rest-- {

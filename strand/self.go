@@ -16,11 +16,18 @@ type Strand struct {
 	// Functions to be called when the strand ends, by the object that wants to
 	// know of it.
 	atEnd map[any]func()
+	// The values of the strand, by the [Local] that they are of.
+	values map[any]any
 }
 
 // Self returns the identity of the strand that ctx belongs to, or nil if it has
 // none: a goroutine that no engine started has none unless [Enter] gave it one.
-func Self(ctx context.Context) *Strand { return ParkerOf(ctx).Self() }
+func Self(ctx context.Context) *Strand {
+	if p, ok := ctx.Value(ParkerKey{}).(Parker); ok {
+		return p.Self()
+	}
+	return nil // as Goroutine does; not to ask it makes Mutex.Lock faster
+}
 
 // A Holder is an object that strands can hold, such as a lock. A report of a
 // deadlock follows it from the strands that wait for the object to those that
@@ -59,7 +66,7 @@ func (s *Strand) End() {
 	s.mu.Lock()
 	s.ended.Store(true)
 	fs := s.atEnd
-	s.atEnd = nil
+	s.atEnd, s.values = nil, nil
 	s.mu.Unlock()
 	for _, f := range fs {
 		f()
@@ -85,5 +92,33 @@ func (s *Strand) onEnd(key any, f func()) bool {
 func (s *Strand) forget(key any) {
 	s.mu.Lock()
 	delete(s.atEnd, key)
+	s.mu.Unlock()
+}
+
+// value returns the strand's value for key, or nil.
+func (s *Strand) value(key any) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.values[key]
+}
+
+// setValue reports false if the strand has ended: it has no values any more.
+func (s *Strand) setValue(key, value any) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended.Load() {
+		return false
+	}
+	if s.values == nil {
+		s.values = make(map[any]any)
+	}
+	s.values[key] = value
+	return true
+}
+
+// deleteValue drops the strand's value for key, if there is one.
+func (s *Strand) deleteValue(key any) {
+	s.mu.Lock()
+	delete(s.values, key)
 	s.mu.Unlock()
 }

@@ -9,13 +9,15 @@ import (
 	"github.com/go-braid/braid/internal/waitq"
 )
 
-// A Semaphore is a number of permits. Make one with [NewSemaphore].
+// A Semaphore is a number of permits. Make one with [NewSemaphore], or with
+// [NewBoundedSemaphore] if there must never be more permits than at first.
 //
 // It is fair: a strand that asks for many permits is not overtaken by later
 // ones that ask for few, so that it cannot starve.
 type Semaphore struct {
 	mu      sync.Mutex
 	free    int
+	limit   int // the most that may be free
 	waiters waitq.List[*semaphoreWaiter]
 }
 
@@ -25,12 +27,24 @@ func NewSemaphore(n int) *Semaphore {
 	if n < 0 {
 		panic(fmt.Sprintf("strand: NewSemaphore(%d): the number of permits cannot be negative", n))
 	}
-	return &Semaphore{free: n}
+	return &Semaphore{free: n, limit: math.MaxInt}
+}
+
+// NewBoundedSemaphore returns a semaphore with n free permits that never has more:
+// a Release of permits that nobody holds panics and changes nothing. So does an
+// attempt to acquire more than n, which could never succeed. It panics if n is
+// less than 1: nobody could acquire anything.
+func NewBoundedSemaphore(n int) *Semaphore {
+	if n < 1 {
+		panic(fmt.Sprintf("strand: NewBoundedSemaphore(%d): the number of permits must be at least 1", n))
+	}
+	return &Semaphore{free: n, limit: n}
 }
 
 // Acquire takes n permits, waiting until they are free and all who came before
 // are served. It returns Err(ctx), holding none, if ctx is done first; permits
-// that are free are taken without a look at ctx. It panics if n is negative.
+// that are free are taken without a look at ctx. It panics if n is negative, or
+// more than a bounded semaphore has.
 func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	if s.TryAcquire(n) {
 		return nil
@@ -39,10 +53,14 @@ func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 }
 
 // TryAcquire takes n permits if they are free and nobody waits, and reports
-// whether it did. It never waits. It panics if n is negative.
+// whether it did. It never waits. It panics if n is negative, or more than a
+// bounded semaphore has.
 func (s *Semaphore) TryAcquire(n int) bool {
 	if n < 0 {
 		panic(fmt.Sprintf("strand: cannot acquire %d permits", n))
+	}
+	if n > s.limit {
+		panic(fmt.Sprintf("strand: cannot acquire %d permits of a semaphore that has %d", n, s.limit))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,38 +78,43 @@ func (s *Semaphore) take(n int) bool {
 
 // Release adds n permits and hands them to those who wait, in order. It never
 // waits and may be called from any goroutine, also to raise the number of
-// permits above the first. It panics if n is negative, or if there would be more
-// than math.MaxInt free permits.
+// permits above the first, unless the semaphore is bounded. It panics, and changes
+// nothing, if n is negative, or if there would be more free permits than the bound
+// of the semaphore, or math.MaxInt.
 func (s *Semaphore) Release(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("strand: cannot release %d permits", n))
 	}
 	s.mu.Lock()
-	if n > math.MaxInt-s.free {
+	if n > s.limit-s.free {
+		free := s.free
 		s.mu.Unlock()
+		if s.limit < math.MaxInt {
+			panic(fmt.Sprintf("strand: cannot release %d permits: %d of %d are free, so fewer are held", n, free, s.limit))
+		}
 		panic(fmt.Sprintf("strand: cannot release %d permits: there would be too many", n))
 	}
 	s.free += n
-	served := s.serve()
+	wakes := s.serve()
 	s.mu.Unlock()
-	wakeAll(served)
+	wakeAll(wakes)
 }
 
-// serve hands free permits to the waiters in front and returns them to be
-// woken; it needs s.mu.
-func (s *Semaphore) serve() []*semaphoreWaiter {
-	var served []*semaphoreWaiter
+// serve hands free permits to the waiters in front and returns their wake-ups; it
+// needs s.mu.
+func (s *Semaphore) serve() (wakes []func()) {
 	for n := s.waiters.Front(); n != nil && n.Value.n <= s.free; n = s.waiters.Front() {
 		s.waiters.Pop()
 		s.free -= n.Value.n
-		served = append(served, n.Value)
+		wakes = append(wakes, n.Value.wake)
 	}
-	return served
+	return wakes
 }
 
-func wakeAll(ws []*semaphoreWaiter) {
-	for _, w := range ws {
-		w.wake()
+// wakeAll calls what the objects of this package have collected under their lock.
+func wakeAll(wakes []func()) {
+	for _, wake := range wakes {
+		wake()
 	}
 }
 
@@ -129,13 +152,13 @@ func (w *semaphoreWaiter) Arm(wake func()) bool {
 func (w *semaphoreWaiter) Disarm() bool {
 	w.s.mu.Lock()
 	removed := w.s.waiters.Remove(&w.node)
-	var served []*semaphoreWaiter
+	var wakes []func()
 	if removed {
 		// Those behind may have waited only because this one, in front, asked
 		// for more than there is.
-		served = w.s.serve()
+		wakes = w.s.serve()
 	}
 	w.s.mu.Unlock()
-	wakeAll(served)
+	wakeAll(wakes)
 	return removed
 }

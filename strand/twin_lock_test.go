@@ -2,6 +2,7 @@ package strand
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -9,12 +10,60 @@ import (
 
 // Mutex
 
-type mutexSubject struct{ Mutex }
+// owners are the strands that lock in a play: the first has no identity.
+type owners [3]*Strand
 
-func (s *mutexSubject) wait(int) Waitable       { return &mutexWaiter{m: &s.Mutex} }
-func (s *mutexSubject) outcome(Waitable) string { return served }
+func newOwners() owners { return owners{&nobody, new(Strand), new(Strand)} }
+
+// as returns who waits when the strand i does; see ownerFor.
+func (o *owners) as(i int) *Strand {
+	if o[i].Ended() {
+		return &nobody
+	}
+	return o[i]
+}
+
+// index is the inverse of o[i]; no strand is -1.
+func (o *owners) index(s []*Strand) int {
+	if len(s) == 0 {
+		return 0
+	}
+	return slices.Index(o[:], s[0])
+}
+
+// watched returns how many objects want to know of the end of one of them.
+func (o *owners) watched() (n int) {
+	for _, s := range o {
+		n += len(s.atEnd)
+	}
+	return n
+}
+
+// watches is what watched should return for a lock with an owner.
+func watches(owner, waiting int) int {
+	if owner == 0 || waiting == 0 {
+		return 0
+	}
+	return 1
+}
+
+const broken = "broken"
+
+type mutexSubject struct {
+	Mutex
+	owners
+}
+
+func (s *mutexSubject) wait(i int) Waitable { return &mutexWaiter{m: &s.Mutex, self: s.as(i)} }
+func (s *mutexSubject) outcome(w Waitable) string {
+	if w.(*mutexWaiter).killer != nil {
+		return broken
+	}
+	return served
+}
 func (s *mutexSubject) state() any {
-	return mutexState{s.Statistics(), s.Mutex.state.Load()&mutexContended != 0}
+	st := s.Statistics()
+	return mutexState{st, s.index(s.Holders()), s.Mutex.state.Load() == &crowd && !st.Broken, s.watched()}
 }
 func (s *mutexSubject) act(name string) (result string) {
 	switch name {
@@ -26,6 +75,12 @@ func (s *mutexSubject) act(name string) (result string) {
 		}()
 		s.Unlock()
 		return ""
+	case "end 1":
+		s.owners[1].End()
+		return ""
+	case "end 2":
+		s.owners[2].End()
+		return ""
 	default:
 		return fmt.Sprint(s.TryLock())
 	}
@@ -34,43 +89,86 @@ func (s *mutexSubject) act(name string) (result string) {
 // A mutexState has what Unlock's fast path relies on beside the statistics.
 type mutexState struct {
 	MutexStatistics
+	owner     int
 	contended bool
+	watched   int
 }
 
 type mutexTwin struct {
 	line
-	held bool
+	self   []int // of each wait
+	ended  [3]bool
+	held   bool
+	owner  int
+	broken bool
 }
 
-func (m *mutexTwin) arm(int) {
-	if m.held {
-		m.come(waits)
-		return
+func (m *mutexTwin) arm(i int) {
+	if m.ended[i] {
+		i = 0
 	}
-	m.held = true
-	m.come(served)
+	m.self = append(m.self, i)
+	switch {
+	case m.broken:
+		m.come(broken)
+	case m.held:
+		m.come(waits)
+	default:
+		m.come(served)
+		m.take(i)
+	}
+}
+func (m *mutexTwin) take(i int) {
+	m.held, m.owner = true, i
+	if m.ended[i] {
+		m.smash()
+	}
+}
+func (m *mutexTwin) smash() {
+	m.broken = true
+	for len(m.queue) > 0 {
+		m.serve(broken)
+	}
+}
+func (m *mutexTwin) end(i int) {
+	m.ended[i] = true
+	if m.held && m.owner == i {
+		m.smash()
+	}
 }
 func (m *mutexTwin) cancel(i int) { m.leave(i) }
 func (m *mutexTwin) act(name string) string {
 	switch {
 	case name == "trylock":
 		was := m.held
-		m.held = true
+		if !was {
+			m.take(0)
+		}
 		return fmt.Sprint(!was)
+	case name == "end 1":
+		m.end(1)
+	case name == "end 2":
+		m.end(2)
 	case !m.held:
 		return panics
+	case m.broken:
 	case len(m.queue) > 0:
-		m.serve(served)
+		m.take(m.self[m.serve(served)])
 	default:
 		m.held = false
 	}
 	return ""
 }
 func (m *mutexTwin) state() any {
-	return mutexState{MutexStatistics{Locked: m.held, Waiting: len(m.queue)}, len(m.queue) > 0}
+	st := MutexStatistics{Locked: m.held, Broken: m.broken, Waiting: len(m.queue)}
+	owner := m.owner
+	if !m.held || m.broken {
+		owner = 0
+	}
+	return mutexState{st, owner, len(m.queue) > 0, watches(owner, len(m.queue))}
 }
 
-func mutexPlay() *play { return &play{subject: &mutexSubject{}, twin: &mutexTwin{}} }
+func mutexPlay() *play { return &play{subject: &mutexSubject{owners: newOwners()}, twin: &mutexTwin{}} }
 
 func TestMutexEveryOrder(t *testing.T) {
 	n := everyOrder(t, mutexPlay,
@@ -78,10 +176,12 @@ func TestMutexEveryOrder(t *testing.T) {
 	if n != 10080 { // 8!/(2·2): each cancel comes after its arrival
 		t.Errorf("%d orders were played, want 10080", n)
 	}
+	everyOrder(t, mutexPlay,
+		arm("a", 1), arm("b", 2), arm("c", 0), cancel("b"), act("end 1"), act("unlock"), act("end 2"))
 }
 
 func TestMutexModel(t *testing.T) {
-	anyRun(t, func(*rapid.T) *play { return mutexPlay() }, []int{0}, "unlock", "trylock")
+	anyRun(t, func(*rapid.T) *play { return mutexPlay() }, []int{0, 1, 2}, "unlock", "trylock", "end 1", "end 2")
 }
 
 // Event

@@ -18,9 +18,9 @@ type queueSubject struct {
 
 func (s *queueSubject) wait(arg int) Waitable {
 	if arg == get {
-		return &getter[int]{q: s.Queue}
+		return &getter[int]{q: &s.queue}
 	}
-	return &putter[int]{q: s.Queue, item: arg}
+	return &putter[int]{q: &s.queue, item: arg}
 }
 func (s *queueSubject) outcome(w Waitable) string {
 	if g, ok := w.(*getter[int]); ok {
@@ -36,6 +36,12 @@ func (s *queueSubject) act(name string) string {
 		return gotten(0, s.TryPut(1000+s.next))
 	case "get":
 		return gotten(s.TryGet())
+	case "grow":
+		s.Resize(s.Statistics().Cap + 1)
+		return ""
+	case "shrink":
+		s.Resize(max(1, s.Statistics().Cap-1))
+		return ""
 	case "shutdown":
 		s.Shutdown()
 		return ""
@@ -85,7 +91,7 @@ func (q *queueTwin) try(arg int) (int, error) {
 		return 0, ErrShutdown
 	case arg == get:
 		return 0, ErrEmpty
-	case len(q.buf) == q.cap:
+	case len(q.buf) >= q.cap:
 		return 0, ErrFull
 	}
 	q.puts++
@@ -112,6 +118,12 @@ func (q *queueTwin) act(name string) (result string) {
 		return gotten(q.try(1000 + q.next))
 	case "get":
 		return gotten(q.try(get))
+	case "grow":
+		q.cap++
+		return ""
+	case "shrink":
+		q.cap = max(1, q.cap-1)
+		return ""
 	case "shutdown":
 		q.stop()
 		return ""
@@ -132,7 +144,8 @@ func (q *queueTwin) stop() {
 }
 
 func (q *queueTwin) state() any {
-	s := QueueStatistics{Len: len(q.buf), Cap: q.cap, Puts: q.puts, Gets: q.gets, Shutdown: q.shutdown}
+	s := QueueStatistics{Len: len(q.buf), Cap: q.cap, Puts: q.puts, Gets: q.gets, Shutdown: q.shutdown,
+		Unfinished: uint64(len(q.buf)) + q.gets}
 	for _, i := range q.queue {
 		if q.args[i] == get {
 			s.Getters++
@@ -153,6 +166,7 @@ func TestQueueEveryOrder(t *testing.T) {
 		everyOrder(t, open, arm("put 1", 1), arm("put 2", 2), arm("put 3", 3), cancel("put 2"), act("get"), act("get"), act("shutdown"))
 		everyOrder(t, open, arm("get a", get), arm("get b", get), arm("get c", get), cancel("get a"), cancel("get b"), act("put"), act("put"))
 		everyOrder(t, open, arm("put 1", 1), arm("put 2", 2), arm("get", get), cancel("put 1"), cancel("get"), act("get"), act("shutdownnow"))
+		everyOrder(t, open, arm("put 1", 1), arm("put 2", 2), arm("put 3", 3), cancel("put 2"), act("get"), act("shrink"), act("grow"))
 	}
 }
 
@@ -161,6 +175,8 @@ func TestQueueModel(t *testing.T) {
 	open := func(t *rapid.T) *play {
 		return queuePlay(rapid.SampledFrom([]int{1, 2, 3, 4, 5, 9}).Draw(t, "capacity"))
 	}
-	t.Run("open", func(t *testing.T) { anyRun(t, open, []int{get, 1, 2, 3}, "put", "get") })
-	t.Run("shut down", func(t *testing.T) { anyRun(t, open, []int{get, 1, 2, 3}, "put", "get", "shutdown", "shutdownnow") })
+	t.Run("open", func(t *testing.T) { anyRun(t, open, []int{get, 1, 2, 3}, "put", "get", "grow", "shrink") })
+	t.Run("shut down", func(t *testing.T) {
+		anyRun(t, open, []int{get, 1, 2, 3}, "put", "get", "grow", "shrink", "shutdown", "shutdownnow")
+	})
 }

@@ -28,6 +28,14 @@ type Set struct {
 	ending sync.WaitGroup // goroutines that see a coroutine to its end
 }
 
+// A Body is what a coroutine runs.
+type Body interface {
+	// RunCoro must not panic. It must call Exit and then return at once, or end its
+	// goroutine after Exit if it is doing that anyway; nothing else ends a
+	// coroutine.
+	RunCoro()
+}
+
 // Wait waits until the goroutines of all coroutines that have called Exit are
 // gone. It is called when no coroutine of the set will run any more.
 func (s *Set) Wait() { s.ending.Wait() }
@@ -41,6 +49,7 @@ type Coro struct {
 
 	// Left by the coroutine whose exit let this one run.
 	exiting *Coro // see it to its end
+	goexit  bool  // which is by runtime.Goexit
 	then    *Coro // then let this one run; nil: the exit was for us
 }
 
@@ -56,39 +65,54 @@ type place struct {
 // which runs. There is one root in a set.
 func (s *Set) Root(c *Coro) { c.set = s }
 
-// Init makes the zero Coro c a coroutine that rests, and runs fn when it is first
-// switched to. It is called by the coroutine that runs. Fn must not panic. It must
-// call Exit and then return at once, or end its goroutine after Exit if it is doing
-// that anyway; nothing else ends a coroutine.
-func (s *Set) Init(c *Coro, fn func()) {
+// Init makes the zero Coro c a coroutine that rests, and runs b when it is first
+// switched to. It is called by the coroutine that runs.
+func (s *Set) Init(c *Coro, b Body) {
 	c.set = s
 	c.at = &c.home
 	c.home.rests = c
 	c.home.next, _ = iter.Pull(func(yield func(struct{}) bool) {
 		c.home.yield = yield
-		fn()
+		b.RunCoro()
 	})
 }
 
 // Switch stops c, which calls it, and lets to, another one, go on. It returns when c
 // is switched to.
+//
+// It is short on purpose. A goroutine begins with some thousand bytes of stack for
+// all that it calls, and with many coroutines each frame is one more piece of memory
+// to fetch.
 func (c *Coro) Switch(to *Coro) {
-	c.rest(to.at)
+	p := to.at
+	p.rests, c.at = c, p
+	p.turn = !p.turn
+	if p.turn {
+		p.next()
+	} else {
+		p.yield(struct{}{})
+	}
+	if c.exiting != nil {
+		c.afterExit()
+	}
+}
+
+// afterExit is what c does when it runs because another one has exited: it sees that
+// to its end, and lets run the one that it meant.
+func (c *Coro) afterExit() {
 	for c.exiting != nil {
-		// We run because another one has exited. See it to its end, and let run the
-		// one that it meant.
-		e, to := c.exiting, c.then
+		e, to, goexit := c.exiting, c.then, c.goexit
 		c.exiting, c.then = nil, nil
-		e.end()
+		e.end(goexit)
 		if to != nil {
-			c.rest(to.at)
+			p := to.at
+			p.rests, c.at = c, p
+			p.swap()
 		}
 	}
 }
 
-// rest swaps c with the one that rests at p.
-func (c *Coro) rest(p *place) {
-	p.rests, c.at = c, p
+func (p *place) swap() {
 	p.turn = !p.turn
 	if p.turn {
 		p.next()
@@ -97,28 +121,30 @@ func (c *Coro) rest(p *place) {
 	}
 }
 
-// Exit lets to go on and returns when c, which calls it, is to end: whatever c
-// does then happens at the same time as the rest of the set.
-func (c *Coro) Exit(to *Coro) {
+// Exit lets to go on and returns when c, which calls it, is to end. Goexit says that
+// c is about to end by runtime.Goexit: whatever it does then, such as running the
+// deferred functions that are left, happens at the same time as the rest of the set.
+func (c *Coro) Exit(to *Coro, goexit bool) {
 	other := c.home.rests
-	other.exiting = c
+	other.exiting, other.goexit = c, goexit
 	if other != to {
 		other.then = to
 	}
-	c.Switch(other) // which rests at c's home
+	c.at, c.home.rests = &c.home, c
+	c.home.swap()
 }
 
-// end lets c, which rests at home and has called Exit, run to its end. It does so
-// on another goroutine: when c ends by runtime.Goexit, iter.Pull passes that on
-// to whoever let it run.
-func (c *Coro) end() {
+// end lets c, which rests at home and has called Exit, run to its end. If that is by
+// runtime.Goexit, iter.Pull passes it on to whoever let c run; therefore it is done on
+// a goroutine made for it.
+func (c *Coro) end(goexit bool) {
+	if !goexit {
+		c.home.swap()
+		return
+	}
 	c.set.ending.Add(1)
 	go func() {
 		defer c.set.ending.Done()
-		if c.home.turn {
-			c.home.yield(struct{}{})
-		} else {
-			c.home.next()
-		}
+		c.home.swap()
 	}()
 }

@@ -19,9 +19,16 @@ func newRoot(s *Set) *Coro {
 
 func newCoro(s *Set, fn func(*Coro)) *Coro {
 	c := new(Coro)
-	s.Init(c, func() { fn(c) })
+	s.Init(c, &body{c, fn})
 	return c
 }
+
+type body struct {
+	c  *Coro
+	fn func(*Coro)
+}
+
+func (b *body) RunCoro() { b.fn(b.c) }
 
 // TestSwitch goes round three coroutines twice, in an order in which none rests
 // at home for long.
@@ -36,9 +43,9 @@ func TestSwitch(t *testing.T) {
 			c.Switch(cs[(i+1)%3])
 			got = append(got, i)
 			if i < 2 {
-				c.Exit(cs[i+1])
+				c.Exit(cs[i+1], false)
 			} else {
-				c.Exit(root)
+				c.Exit(root, false)
 			}
 		})
 	}
@@ -91,12 +98,12 @@ func (g *game) play(c *Coro, steps int) {
 
 func (g *game) live(c *Coro) {
 	g.check(c)
+	goexit := g.r.IntN(2) == 0
 	defer func() {
 		to := g.pick(c)
 		g.alive = slices.DeleteFunc(g.alive, func(a *Coro) bool { return a == c })
-		c.Exit(to)
+		c.Exit(to, goexit)
 	}()
-	goexit := g.r.IntN(2) == 0
 	g.play(c, g.r.IntN(20))
 	if goexit {
 		runtime.Goexit()
@@ -130,9 +137,9 @@ func BenchmarkSwitch(b *testing.B) {
 				c.Switch(cs[1-i])
 			}
 			if left--; left > 0 {
-				c.Exit(cs[1-i])
+				c.Exit(cs[1-i], false)
 			} else {
-				c.Exit(root)
+				c.Exit(root, false)
 			}
 		})
 	}

@@ -70,6 +70,7 @@ var house = []rule{
 // room itself. Every rule that fits counts.
 var houseTests = []rule{
 	{"*", core + " engine/enginetest internal/*", checkers + " " + system},
+	{"strand", "braid asyncio", ""}, // its objects must work in every world
 	{"braid", engines + " sim", ""}, // examples need an engine, and one program must give one answer on all
 	{"cli", "tasks", ""},            // the command's manual is full of them, and its examples are tests
 }

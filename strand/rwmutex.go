@@ -1,0 +1,292 @@
+package strand
+
+import (
+	"context"
+	"sync"
+
+	"github.com/go-braid/braid/internal/waitq"
+)
+
+// An RWMutex is a lock that is held by any number of readers, or by one writer. It
+// parks strands instead of blocking threads, and its waits can be cancelled. The
+// zero value is unlocked. An RWMutex must not be copied after first use.
+//
+// It is fair by phases. While a writer waits, no further reader is let in, so that
+// the readers who are there leave in time; when a writer unlocks it, all readers who
+// wait at that moment are let in together, before the next writer. So a reader waits
+// for one writer at most, a writer for the writers that came before it and for one
+// phase of readers before each, and neither side can starve the other. The rule is
+// that of phase-fair locks: Brandenburg and Anderson, "Spin-Based Reader-Writer
+// Synchronization for Multiprocessor Real-Time Systems", 2010.
+//
+// It is not re-entrant: a reader who locks it for reading once more waits for ever
+// if a writer came in between. A reader cannot become a writer without unlocking it
+// first: two who tried would wait for each other.
+//
+// A writer with an identity owns the lock: if it ends without unlocking it, the lock
+// is broken, as a [Mutex] is. Readers change nothing, and break nothing; but a lock
+// that a reader does not unlock is closed to writers for good.
+type RWMutex struct {
+	mu      sync.Mutex
+	writer  *Strand // who holds it for writing; if he has ended, it is broken
+	readers int     // who hold it for reading
+
+	// The readers that have an identity, as long as it is known who is left of
+	// them: an RUnlock does not say whose it is.
+	known   []*Strand
+	unknown bool
+
+	waitingWriters waitq.List[*rwWaiter]
+	waitingReaders waitq.List[*rwWaiter] // not empty only while somebody writes or waits to
+}
+
+// Lock locks rw for writing, waiting until nobody holds it. It returns Err(ctx),
+// not holding rw, if ctx is done first, and a [*BrokenError] if rw is broken before
+// or while it waits; a free lock is locked without a look at whether ctx is done.
+func (rw *RWMutex) Lock(ctx context.Context) error {
+	self := ownerFor(ctx)
+	if rw.tryLock(self) {
+		return nil
+	}
+	return rw.wait(ctx, &rwWaiter{rw: rw, self: self}, Write)
+}
+
+// RLock locks rw for reading, waiting until no writer holds it, and none waits that
+// came before. Its errors are those of Lock.
+func (rw *RWMutex) RLock(ctx context.Context) error {
+	self := ownerFor(ctx)
+	if rw.tryRLock(self) {
+		return nil
+	}
+	return rw.wait(ctx, &rwWaiter{rw: rw, self: self, reads: true}, Read)
+}
+
+func (rw *RWMutex) wait(ctx context.Context, w *rwWaiter, access Access) error {
+	if err := Park(ctx, Op{Object: rw, Kind: OpLock, Access: access}, w); err != nil {
+		return err
+	}
+	if w.killer != nil {
+		return &BrokenError{Lock: rw, Owner: w.killer}
+	}
+	return nil
+}
+
+// TryLock locks rw for writing if nobody holds it, and reports whether it did. It
+// never waits. The lock has no owner then, so that it does not break.
+func (rw *RWMutex) TryLock() bool { return rw.tryLock(&nobody) }
+
+// TryRLock locks rw for reading if no writer holds it or waits for it, and reports
+// whether it did. It never waits.
+func (rw *RWMutex) TryRLock() bool { return rw.tryRLock(&nobody) }
+
+func (rw *RWMutex) tryLock(self *Strand) bool {
+	rw.mu.Lock()
+	defer rw.mu.Unlock()
+	return rw.admitWriter(self)
+}
+
+func (rw *RWMutex) tryRLock(self *Strand) bool {
+	rw.mu.Lock()
+	defer rw.mu.Unlock()
+	return rw.admitReader(self)
+}
+
+// admitWriter needs rw.mu, as all that follow.
+func (rw *RWMutex) admitWriter(self *Strand) bool {
+	if rw.writer != nil || rw.readers > 0 {
+		return false
+	}
+	rw.writer = self
+	return true
+}
+
+// admitReader lets a reader in that has not waited.
+func (rw *RWMutex) admitReader(self *Strand) bool {
+	if rw.writer != nil || rw.waitingWriters.Len() > 0 {
+		return false
+	}
+	rw.addReader(self)
+	return true
+}
+
+func (rw *RWMutex) addReader(self *Strand) {
+	rw.readers++
+	if self != &nobody && !rw.unknown {
+		rw.known = append(rw.known, self)
+	}
+}
+
+// Unlock unlocks rw for writing, and lets in all readers who wait, or else the
+// writer that has waited longest. It never waits and may be called from any
+// goroutine. It panics if rw is not locked for writing; a broken lock it leaves as
+// it is.
+func (rw *RWMutex) Unlock() {
+	rw.mu.Lock()
+	if rw.writer == nil {
+		rw.mu.Unlock()
+		panic("strand: Unlock of an RWMutex that is not locked for writing")
+	}
+	if rw.writer.Ended() {
+		rw.mu.Unlock()
+		return
+	}
+	unwatch(rw.writer, rw)
+	rw.writer = nil
+	wakes := rw.admitReaders()
+	if wakes == nil {
+		wakes = rw.admitNextWriter()
+	}
+	rw.mu.Unlock()
+	wakeAll(wakes)
+}
+
+// RUnlock takes back one RLock; the last one lets in the writer that has waited
+// longest. It never waits and may be called from any goroutine. It panics if rw is
+// not locked for reading.
+func (rw *RWMutex) RUnlock() {
+	rw.mu.Lock()
+	if rw.readers == 0 {
+		rw.mu.Unlock()
+		panic("strand: RUnlock of an RWMutex that is not locked for reading")
+	}
+	rw.readers--
+	clear(rw.known)
+	rw.known = rw.known[:0]
+	rw.unknown = rw.readers > 0
+	var wakes []func()
+	if rw.readers == 0 {
+		wakes = rw.admitNextWriter()
+	}
+	rw.mu.Unlock()
+	wakeAll(wakes)
+}
+
+// admitReaders lets in all readers who wait.
+func (rw *RWMutex) admitReaders() (wakes []func()) {
+	for n := rw.waitingReaders.Pop(); n != nil; n = rw.waitingReaders.Pop() {
+		rw.addReader(n.Value.self)
+		wakes = append(wakes, n.Value.wake)
+	}
+	return wakes
+}
+
+// admitNextWriter lets in the writer that has waited longest, if there is one.
+func (rw *RWMutex) admitNextWriter() []func() {
+	n := rw.waitingWriters.Pop()
+	if n == nil {
+		return nil
+	}
+	rw.writer = n.Value.self
+	wakes := []func(){n.Value.wake}
+	if rw.waitingWriters.Len()+rw.waitingReaders.Len() > 0 && !watch(rw.writer, rw) {
+		wakes = append(wakes, rw.smash()...)
+	}
+	return wakes
+}
+
+// smash returns the wake-ups of those who wait for a lock that has become broken.
+func (rw *RWMutex) smash() (wakes []func()) {
+	for _, l := range [...]*waitq.List[*rwWaiter]{&rw.waitingWriters, &rw.waitingReaders} {
+		for n := l.Pop(); n != nil; n = l.Pop() {
+			n.Value.killer = rw.writer
+			wakes = append(wakes, n.Value.wake)
+		}
+	}
+	return wakes
+}
+
+// ownerEnded is called when a strand ends that held rw for writing and was
+// watched. It does not need rw.mu.
+func (rw *RWMutex) ownerEnded(writer *Strand) {
+	rw.mu.Lock()
+	var wakes []func()
+	if rw.writer == writer { // nobody else has unlocked it just before
+		wakes = rw.smash()
+	}
+	rw.mu.Unlock()
+	wakeAll(wakes)
+}
+
+// Holders implements [Holder]. It returns the writer, if it has an identity; or
+// those of the readers that have one, as long as none has unlocked rw since it was
+// last free of readers: who is left after that is not known.
+func (rw *RWMutex) Holders() []*Strand {
+	rw.mu.Lock()
+	defer rw.mu.Unlock()
+	if rw.writer == nil {
+		return append([]*Strand(nil), rw.known...)
+	}
+	if rw.writer.Ended() {
+		return nil
+	}
+	return holders(rw.writer)
+}
+
+// RWMutexStatistics is a snapshot of an [RWMutex].
+type RWMutexStatistics struct {
+	Writing        bool // whether a writer holds it, or it is broken
+	Broken         bool // whether a writer ended without unlocking it
+	Readers        int  // readers that hold it
+	WaitingWriters int  // strands that wait to write
+	WaitingReaders int  // strands that wait to read
+}
+
+// Statistics returns a snapshot of rw.
+func (rw *RWMutex) Statistics() RWMutexStatistics {
+	rw.mu.Lock()
+	defer rw.mu.Unlock()
+	return RWMutexStatistics{
+		Writing: rw.writer != nil, Broken: rw.writer != nil && rw.writer.Ended(),
+		Readers:        rw.readers,
+		WaitingWriters: rw.waitingWriters.Len(), WaitingReaders: rw.waitingReaders.Len(),
+	}
+}
+
+type rwWaiter struct {
+	rw     *RWMutex
+	self   *Strand
+	reads  bool
+	killer *Strand // set before wake, if the lock is broken: who ended
+	wake   func()
+	node   waitq.Node[*rwWaiter]
+}
+
+func (w *rwWaiter) Arm(wake func()) bool {
+	rw := w.rw
+	rw.mu.Lock()
+	defer rw.mu.Unlock()
+	if w.reads && rw.admitReader(w.self) || !w.reads && rw.admitWriter(w.self) {
+		return false
+	}
+	if rw.writer != nil && !watch(rw.writer, rw) {
+		w.killer = rw.writer
+		return false
+	}
+	w.wake, w.node.Value = wake, w
+	if w.reads {
+		rw.waitingReaders.Push(&w.node)
+	} else {
+		rw.waitingWriters.Push(&w.node)
+	}
+	return true
+}
+
+func (w *rwWaiter) Disarm() bool {
+	rw := w.rw
+	rw.mu.Lock()
+	removed := rw.waitingReaders.Remove(&w.node) || rw.waitingWriters.Remove(&w.node)
+	var wakes []func()
+	switch {
+	case !removed:
+	case rw.writer != nil:
+		if rw.waitingReaders.Len()+rw.waitingWriters.Len() == 0 {
+			unwatch(rw.writer, rw)
+		}
+	case rw.waitingWriters.Len() == 0:
+		// Readers hold it, and those who wait have waited for this writer only.
+		wakes = rw.admitReaders()
+	}
+	rw.mu.Unlock()
+	wakeAll(wakes)
+	return removed
+}
