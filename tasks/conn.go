@@ -3,7 +3,6 @@ package tasks
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,10 +10,9 @@ import (
 	"net/http"
 )
 
-const (
-	maxHeader        = 10 << 20 // bytes of a response's header
-	maxInformational = 5        // responses of status 1xx before the one that counts
-)
+// maxHeader bounds the header of a response, with those of the provisional
+// responses before it.
+const maxHeader = 10 << 20
 
 // A conn is a connection of a loop to a server or proxy. A coroutine at a time
 // uses it.
@@ -58,7 +56,7 @@ func (c *conn) Read(p []byte) (int, error) {
 // end, the connection goes back to the pool.
 func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 	write := req.Write
-	if c.route.proxy != "" && c.route.addr == "" {
+	if c.route.throughProxy() {
 		write = req.WriteProxy
 	}
 	resp, err := c.roundTrip(req, write)
@@ -81,7 +79,7 @@ func (c *conn) roundTrip(req *http.Request, write func(io.Writer) error) (*http.
 	if err := write(c.over); err != nil {
 		return nil, err
 	}
-	for range 1 + maxInformational {
+	for {
 		resp, err := http.ReadResponse(c.reader, req)
 		if err != nil {
 			return nil, err
@@ -91,7 +89,6 @@ func (c *conn) roundTrip(req *http.Request, write func(io.Writer) error) (*http.
 			return resp, nil
 		}
 	}
-	return nil, errors.New("the server does not get beyond provisional responses")
 }
 
 // release gives the connection back to its pool or, if it is not fit for another

@@ -43,6 +43,9 @@ type route struct {
 	addr   string // host and port
 }
 
+// throughProxy reports whether it is the proxy that does the requests.
+func (r route) throughProxy() bool { return r.proxy != "" && r.addr == "" }
+
 // RoundTrip implements [http.RoundTripper].
 func (t *loopTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	loop := asyncio.LoopOf(req.Context())
@@ -67,8 +70,8 @@ func (t *loopTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			c.pool = pool
 		}
-		if r.proxy != "" && r.addr == "" {
-			req = throughProxy(req, proxy)
+		if r.throughProxy() {
+			req = authorized(req, proxy)
 		}
 		resp, err := c.exchange(req)
 		if err == nil {
@@ -118,9 +121,10 @@ func hostPort(u *url.URL) (string, error) {
 }
 
 // connect makes a new connection for r.
-func (t *loopTransport) connect(ctx context.Context, r route, proxy *url.URL) (c *conn, err error) {
+func (t *loopTransport) connect(ctx context.Context, r route, proxy *url.URL) (*conn, error) {
 	hop := r.addr
 	if proxy != nil {
+		var err error
 		if hop, err = hostPort(proxy); err != nil {
 			return nil, err
 		}
@@ -131,31 +135,38 @@ func (t *loopTransport) connect(ctx context.Context, r route, proxy *url.URL) (c
 	if err != nil {
 		return nil, err
 	}
-	c = newConn(r, raw)
-	defer func() {
-		if err != nil {
-			c.close()
-		}
-	}()
-	if proxy != nil && proxy.Scheme == "https" {
-		if err := c.secure(ctx, t.tls, proxy.Hostname()); err != nil {
-			return nil, err
-		}
+	c := newConn(r, raw)
+	if err := t.prepare(ctx, c, proxy); err != nil {
+		c.close()
+		return nil, err
 	}
-	if r.scheme != "https" {
-		return c, nil
-	}
-	if proxy != nil {
-		if err := c.tunnel(ctx, r.addr, proxy); err != nil {
-			return nil, err
-		}
-	}
-	host, _, _ := net.SplitHostPort(r.addr)
-	return c, c.secure(ctx, t.tls, host)
+	return c, nil
 }
 
-// throughProxy returns req as the proxy is to get it.
-func throughProxy(req *http.Request, proxy *url.URL) *http.Request {
+// prepare makes all of the way of c that comes after its first hop.
+func (t *loopTransport) prepare(ctx context.Context, c *conn, proxy *url.URL) error {
+	if proxy != nil && proxy.Scheme == "https" {
+		if err := c.secure(ctx, t.tls, proxy.Hostname()); err != nil {
+			return err
+		}
+	}
+	if c.route.scheme != "https" {
+		return nil
+	}
+	if proxy != nil {
+		if err := c.tunnel(ctx, proxy); err != nil {
+			return err
+		}
+	}
+	host, _, err := net.SplitHostPort(c.route.addr)
+	if err != nil {
+		return err
+	}
+	return c.secure(ctx, t.tls, host)
+}
+
+// authorized returns req with the password for the proxy.
+func authorized(req *http.Request, proxy *url.URL) *http.Request {
 	auth := proxyAuth(proxy)
 	if auth == "" || req.Header.Get("Proxy-Authorization") != "" {
 		return req
@@ -174,12 +185,12 @@ func proxyAuth(proxy *url.URL) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password))
 }
 
-// tunnel has the proxy at the other end connect to addr.
-func (c *conn) tunnel(ctx context.Context, addr string, proxy *url.URL) error {
+// tunnel has the proxy at the other end connect to the server.
+func (c *conn) tunnel(ctx context.Context, proxy *url.URL) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	req := (&http.Request{
-		Method: http.MethodConnect, URL: &url.URL{Opaque: addr}, Host: addr, Header: make(http.Header),
+		Method: http.MethodConnect, URL: &url.URL{Opaque: c.route.addr}, Host: c.route.addr, Header: make(http.Header),
 	}).WithContext(ctx)
 	if auth := proxyAuth(proxy); auth != "" {
 		req.Header.Set("Proxy-Authorization", auth)
