@@ -17,6 +17,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -33,18 +34,19 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "listen on `HOST:PORT`")
+	grace := flag.Duration("grace", 10*time.Second, "when interrupted, let requests go on for so `LONG`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second interrupt is the system's
-	err := run(ctx, *addr, func(a net.Addr) { log.Printf("listening on http://%v", a) })
+	err := run(ctx, *addr, *grace, func(a net.Addr) { log.Printf("listening on http://%v", a) })
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run serves on addr until stop is done and what was under way then is answered.
-// Once it listens it calls ready.
-func run(stop context.Context, addr string, ready func(net.Addr)) error {
+// run serves on addr until stop is done and what was under way then is answered,
+// for which there is a time of grace. Once it listens it calls ready.
+func run(stop context.Context, addr string, grace time.Duration, ready func(net.Addr)) error {
 	// The loop outlives stop, since connections are served to their end.
 	return asyncio.Run(context.WithoutCancel(stop), func(ctx context.Context) error {
 		ln, err := asyncio.Listen(ctx, "tcp", addr)
@@ -52,19 +54,16 @@ func run(stop context.Context, addr string, ready func(net.Addr)) error {
 			return err
 		}
 		s := newServer()
-		serving, quit := context.WithCancel(ctx)
-		defer quit()
+		front := asyncio.Server{Handler: s.serve, Grace: grace}
 		// Whoever ends stop does so on a goroutine; the rest is for the loop.
 		loop := asyncio.LoopOf(ctx)
 		defer context.AfterFunc(stop, func() {
-			loop.CallSoonThreadsafe(func() {
-				s.close()
-				quit()
-			})
+			loop.CallSoonThreadsafe(s.close)
+			front.Shutdown()
 		})()
 		ready(ln.Addr())
-		return asyncio.Serve(serving, ln, s.serve)
-	}, asyncio.Shared())
+		return front.Serve(ctx, ln)
+	})
 }
 
 // A server is a fasthttp.Server for connections of a loop. It has no lock, although
@@ -87,11 +86,8 @@ func newServer() *server {
 		MaxRequestBodySize: 16 << 20,
 		Logger:             quiet{},
 		ConnState: func(c net.Conn, state fasthttp.ConnState) {
-			if state == fasthttp.StateIdle && s.closing {
-				_ = c.Close()
-			}
 			if state == fasthttp.StateIdle {
-				s.idle[c] = true
+				s.rest(c)
 			} else {
 				delete(s.idle, c)
 			}
@@ -114,9 +110,19 @@ type conn struct {
 // serve serves a connection to its end.
 func (s *server) serve(ctx context.Context, c net.Conn) {
 	own := &conn{c, ctx}
-	s.idle[own] = true // until its first request
+	s.rest(own) // until its first request
 	defer delete(s.idle, own)
 	_ = s.http.ServeConn(own) // all that can fail is the connection
+}
+
+// rest takes note that c waits for a request, of which there will be no more when
+// the server ends.
+func (s *server) rest(c net.Conn) {
+	if s.closing {
+		_ = c.Close()
+		return
+	}
+	s.idle[c] = true
 }
 
 // close has the server end: connections without a request are closed now, the
@@ -131,9 +137,11 @@ func (s *server) close() {
 // handle answers a request.
 func (s *server) handle(r *fasthttp.RequestCtx) {
 	s.served++
-	if s.closing {
-		r.SetConnectionClose()
-	}
+	defer func() {
+		if s.closing {
+			r.SetConnectionClose() // and tell the client so
+		}
+	}()
 	switch path := string(r.Path()); {
 	case path == "/":
 		r.SetBodyString("hello\n")
@@ -147,7 +155,7 @@ func (s *server) handle(r *fasthttp.RequestCtx) {
 			r.Error("give a number of bytes, up to 1 GiB, as in /bytes/1000", fasthttp.StatusBadRequest)
 			return
 		}
-		r.SetBodyStream(zeros{}, n)
+		r.SetBodyStream(io.LimitReader(zeros{}, int64(n)), n)
 	case strings.HasPrefix(path, "/sleep/"):
 		d, err := time.ParseDuration(strings.TrimPrefix(path, "/sleep/"))
 		if err != nil || d > time.Minute {
@@ -157,9 +165,6 @@ func (s *server) handle(r *fasthttp.RequestCtx) {
 		if err := strand.Sleep(r.Conn().(*conn).ctx, d); err != nil {
 			r.Error("the server ends: "+err.Error(), fasthttp.StatusServiceUnavailable)
 			return
-		}
-		if s.closing {
-			r.SetConnectionClose()
 		}
 		fmt.Fprintf(r, "slept %v\n", d)
 	default:
