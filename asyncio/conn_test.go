@@ -232,52 +232,58 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	withPair(t, func(ctx context.Context, client, server *asyncio.Conn) error {
-		for name, closing := range map[string]func(c *asyncio.Conn) error{
-			"inside": (*asyncio.Conn).Close,
-			"outside": func(c *asyncio.Conn) error {
-				done := make(chan error)
-				go func() { done <- c.Close() }()
-				return <-done
-			},
-		} {
-			c := client
-			if name == "outside" {
-				c = server
-			}
-			reader := asyncio.Go(ctx, func(ctx context.Context) error {
-				_, err := c.Read(make([]byte, 1))
-				return err
-			})
-			if err := strand.Yield(ctx); err != nil {
-				return err
-			}
-			if name == "outside" {
-				// The client has gone, and the server may see that first.
-				_ = reader.Join(ctx)
-			}
-			if err := closing(c); err != nil {
-				return err
-			}
-			if err := reader.Join(ctx); !errors.Is(err, net.ErrClosed) && name == "inside" {
-				return fmt.Errorf("%s: Read returned %v, want ErrClosed", name, err)
-			}
-			if err := closing(c); !errors.Is(err, net.ErrClosed) {
-				return fmt.Errorf("%s: the second Close returned %v, want ErrClosed", name, err)
-			}
-			for op, err := range map[string]error{
-				"Read":        second(c.Read(make([]byte, 1))),
-				"Write":       second(c.Write(make([]byte, 1))),
-				"SetDeadline": c.SetDeadline(time.Time{}),
-				"CloseWrite":  c.CloseWrite(),
-			} {
-				if e := (*net.OpError)(nil); !errors.Is(err, net.ErrClosed) || !errors.As(err, &e) {
-					return fmt.Errorf("%s after Close: %v, want an OpError about ErrClosed", op, err)
+	for name, closing := range map[string]func(c *asyncio.Conn) error{
+		"inside":  (*asyncio.Conn).Close,
+		"outside": func(c *asyncio.Conn) error { return elsewhere(c.Close) },
+		"abort":   (*asyncio.Conn).Abort,
+	} {
+		t.Run(name, func(t *testing.T) {
+			withPair(t, func(ctx context.Context, c, peer *asyncio.Conn) error {
+				var readers []*asyncio.Coroutine
+				for range 3 {
+					readers = append(readers, asyncio.Go(ctx, func(ctx context.Context) error {
+						return second(c.Read(make([]byte, 1)))
+					}))
 				}
-			}
-		}
-		return nil
-	})
+				if err := strand.Yield(ctx); err != nil {
+					return err
+				}
+				if err := closing(c); err != nil {
+					return err
+				}
+				for _, r := range readers {
+					if err := r.Join(ctx); !errors.Is(err, net.ErrClosed) {
+						return fmt.Errorf("Read returned %v, want ErrClosed", err)
+					}
+				}
+				if err := closing(c); !errors.Is(err, net.ErrClosed) {
+					return fmt.Errorf("the second Close returned %v, want ErrClosed", err)
+				}
+				for op, err := range map[string]error{
+					"Read":        second(c.Read(make([]byte, 1))),
+					"Write":       second(c.Write(make([]byte, 1))),
+					"SetDeadline": c.SetDeadline(time.Time{}),
+					"CloseWrite":  c.CloseWrite(),
+				} {
+					if e := (*net.OpError)(nil); !errors.Is(err, net.ErrClosed) || !errors.As(err, &e) {
+						return fmt.Errorf("%s after Close: %v, want an OpError about ErrClosed", op, err)
+					}
+				}
+				_, err := peer.Read(make([]byte, 1))
+				if want := io.EOF; name != "abort" && err != want || err == nil {
+					return fmt.Errorf("the peer's Read returned %v", err)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// elsewhere runs f on another goroutine, and blocks the loop meanwhile.
+func elsewhere(f func() error) error {
+	done := make(chan error)
+	go func() { done <- f() }()
+	return <-done
 }
 
 func second(_ int, err error) error { return err }

@@ -176,10 +176,7 @@ func (s stream) sendFile(r io.Reader) (n int64, err error, done bool) {
 			limited.N -= int64(sent)
 		}
 	}
-	if e, ok := err.(syscall.Errno); ok {
-		err = os.NewSyscallError("sendfile", e)
-	}
-	return n, err, true
+	return n, named("sendfile", err), true
 }
 
 func (s stream) rawConn() syscall.RawConn { return rawConn{s.socket} }

@@ -117,10 +117,7 @@ func (a acceptor) accept(ctx context.Context, l *Listener) (*Conn, error) {
 				return nil, err
 			}
 		default:
-			if e, ok := err.(syscall.Errno); ok {
-				err = os.NewSyscallError("accept", e)
-			}
-			return nil, err
+			return nil, named("accept", err)
 		}
 	}
 }
