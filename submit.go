@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/strand"
 )
 
 // An Executor runs calls; each engine has one. Where an Executor is asked for,
@@ -55,9 +56,22 @@ func start[T any](ctx context.Context, ex Executor, s settings, fn func(context.
 	j := &job[T]{fn: fn}
 	j.call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, j)
 	_, j.scoped = engine.As[*Group](ex)
+	if p, ok := strand.ParkerOf(ctx).(starter); ok {
+		p.Starting(&j.call, ex)
+	}
 	ctx, j.future.cancel = context.WithCancelCause(ctx)
 	ex.Start(ctx, &j.call)
 	return &j.future
+}
+
+// A starter is the parker of a strand whose engine wants to know which calls its
+// strands have in flight on other engines: a loop would otherwise take itself for
+// deadlocked when all its coroutines await such calls. For the strands of the other
+// engines this is one look into the context.
+type starter interface {
+	// Starting is called before c is handed to ex. It may use c.OnDone to learn
+	// when c is complete.
+	Starting(c *engine.Call, ex Executor)
 }
 
 // refused returns the future of a call that failed before any engine saw it.

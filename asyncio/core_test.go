@@ -135,3 +135,64 @@ func BenchmarkSleepers(b *testing.B) {
 }
 
 var _ = engine.ErrClosed
+
+func BenchmarkTree(b *testing.B) {
+	var grow func(ctx context.Context, level int) error
+	grow = func(ctx context.Context, level int) error {
+		if level == 0 {
+			return nil
+		}
+		cs := make([]*asyncio.Coroutine, 6)
+		for i := range cs {
+			cs[i] = asyncio.Go(ctx, func(ctx context.Context) error { return grow(ctx, level-1) })
+		}
+		for _, c := range cs {
+			if err := c.Join(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for b.Loop() {
+		run(b, func(ctx context.Context) { grow(ctx, 6) })
+	}
+}
+
+func BenchmarkTreeGoroutines(b *testing.B) {
+	var grow func(level int)
+	grow = func(level int) {
+		if level == 0 {
+			return
+		}
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() { grow(level - 1) })
+		}
+		wg.Wait()
+	}
+	for b.Loop() {
+		grow(6)
+	}
+}
+
+func BenchmarkTreeIO(b *testing.B) {
+	var grow func(ctx context.Context, level int) error
+	grow = func(ctx context.Context, level int) error {
+		if level == 0 {
+			return strand.Sleep(ctx, 50*time.Millisecond)
+		}
+		cs := make([]*asyncio.Coroutine, 6)
+		for i := range cs {
+			cs[i] = asyncio.Go(ctx, func(ctx context.Context) error { return grow(ctx, level-1) })
+		}
+		for _, c := range cs {
+			if err := c.Join(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for b.Loop() {
+		run(b, func(ctx context.Context) { grow(ctx, 6) })
+	}
+}

@@ -30,6 +30,7 @@ type Loop struct {
 	gone     strand.Event
 	watchdog watchdog
 	guard    guard
+	threads  *strand.Semaphore // of ToThread, without Config.Threads
 
 	// From here on, the loop's own: for the coroutine that runs.
 	coros    coro.Set
@@ -72,6 +73,7 @@ func newLoop(cfg Config) *Loop {
 	l.poll, _ = l.driver.(poller)
 	l.epoch = l.driver.Now()
 	l.watchdog.loop = l
+	l.threads = strand.NewSemaphore(maxThreads)
 	return l
 }
 

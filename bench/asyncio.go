@@ -38,7 +38,7 @@ type bodyCase struct {
 	body     string
 	n        int
 	short    int  // the size of a short run
-	warm     int  // the size of the warming up; 0: none
+	cold     bool // do it once only; the others do it once before, unmeasured, as pyperf has it
 	procs    int  // GOMAXPROCS of the candidates in Go; 0: the usual
 	alone    bool // goroutines with GOMAXPROCS=1 too, where that matters to them
 	measures []measure
@@ -46,16 +46,16 @@ type bodyCase struct {
 }
 
 var bodyCases = []bodyCase{
-	{name: "yield, 1 coroutine × %s", body: "yield", n: 1_000_000, short: 20_000, warm: 10_000, alone: true},
-	{name: "yield, %s coroutines × 100, GOMAXPROCS=1", body: "yield-many", n: 10_000, short: 1_000, warm: 1_000, procs: 1},
-	{name: "start and join %s", body: "spawn", n: 100_000, short: 10_000, warm: 10_000, alone: true},
-	{name: "ping-pong of two, %s rounds", body: "ping-pong", n: 200_000, short: 10_000, warm: 10_000, alone: true},
-	{name: "tree of depth %s, nothing", body: "tree-none", n: 6, short: 4, warm: 3, alone: true},
-	{name: "tree of depth %s, 50 ms", body: "tree-io", n: 6, short: 4, warm: 3},
-	{name: "tree of depth %s, 90 %% memoized", body: "tree-memoization", n: 6, short: 4, warm: 3},
-	{name: "tree of depth %s, half factorial", body: "tree-mixed", n: 6, short: 4, warm: 3, alone: true},
+	{name: "yield, 1 coroutine × %s", body: "yield", n: 1_000_000, short: 20_000, alone: true},
+	{name: "yield, %s coroutines × 100, GOMAXPROCS=1", body: "yield-many", n: 10_000, short: 1_000, procs: 1},
+	{name: "start and join %s", body: "spawn", n: 100_000, short: 10_000, alone: true},
+	{name: "ping-pong of two, %s rounds", body: "ping-pong", n: 200_000, short: 10_000, alone: true},
+	{name: "tree of depth %s, nothing", body: "tree-none", n: 6, short: 4, alone: true},
+	{name: "tree of depth %s, 50 ms", body: "tree-io", n: 6, short: 4},
+	{name: "tree of depth %s, 90 %% memoized", body: "tree-memoization", n: 6, short: 4},
+	{name: "tree of depth %s, half factorial", body: "tree-mixed", n: 6, short: 4, alone: true},
 	{
-		name: "%s asleep for 1 s", body: "sleepers", n: 100_000, short: 10_000,
+		name: "%s asleep for 1 s", body: "sleepers", n: 100_000, short: 10_000, cold: true,
 		measures: []measure{{"time", seconds}, {"peak memory each", size}},
 		values: func(r report, n int) []float64 {
 			return []float64{r.Seconds, (r.Peak - r.Before) / float64(n)}
@@ -96,7 +96,11 @@ func usual(procs int) string {
 }
 
 func (b bodyCase) args() []string {
-	return []string{b.body, strconv.Itoa(b.n), strconv.Itoa(b.warm)}
+	warm := b.n
+	if b.cold {
+		warm = 0
+	}
+	return []string{b.body, strconv.Itoa(b.n), strconv.Itoa(warm)}
 }
 
 // goes is the candidate in Go: who does it, on so many Ps.

@@ -1,0 +1,31 @@
+package asyncio
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+var ownGroup *syscall.SysProcAttr
+
+// awaitExit says that it cannot: a process handle has no reaping to wait for.
+func awaitExit(pid int) bool { return false }
+
+// signalGroup kills the process itself. Any other signal is not supported.
+func (p *Process) signalGroup(sig syscall.Signal) error {
+	if sig != syscall.SIGKILL {
+		return errors.ErrUnsupported
+	}
+	return p.cmd.Process.Kill()
+}
+
+// A group is the process alone.
+type group struct{ id int }
+
+func (g *group) alive() bool { return false }
+
+// brokenPipe reports whether a write failed because nobody reads.
+func brokenPipe(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
+}
