@@ -25,6 +25,7 @@ var examples = map[string]string{
 	`find . -name '*.log' -print0 | braid run gzip --out packed -0`:            `one.log.*packed/one.log.gz`,
 	`braid run -j 8 --retries 3 --timeout 10s fetch --from urls.txt`:           `(?m)^200  5 bytes`,
 	`braid run -j 8 --retries 3 fetch --from urls.txt`:                         `(?m)^200  5 bytes`,
+	`braid run --engine async -j 1000 fetch --from urls.txt`:                   `(?m)^200  5 bytes`,
 	`braid run -- convert {} {.}.png ::: *.jpg`:                                `(?m)^b c.jpg to b c.png$`,
 	`braid run --csv --from people.csv -- ./greet --name {name} --city {city}`: `(?m)^greet --name Ada --city London, UK$`,
 	`braid run --csv --from people.csv -- ./greet {name}`:                      `(?m)^greet Ada$`,

@@ -41,6 +41,7 @@ asks that to stop, a third one kills it.`,
 		Example: `  ` + a.name + ` run sha256 --glob 'src/**/*.go'
   find . -name '*.log' -print0 | ` + a.name + ` run gzip --out packed -0
   ` + a.name + ` run -j 8 --retries 3 --timeout 10s fetch --from urls.txt
+  ` + a.name + ` run --engine async -j 1000 fetch --from urls.txt
   ` + a.name + ` run -- convert {} {.}.png ::: *.jpg
   ` + a.name + ` run --csv --from people.csv -- ./greet --name {name} --city {city}
   ` + a.name + ` run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`,

@@ -27,9 +27,9 @@ type conn struct {
 	idle     bool  // it was idle when the pool was last swept
 }
 
-func newConn(r route, raw net.Conn) *conn {
+func newConn(r route, raw contextConn) *conn {
 	c := &conn{route: r}
-	c.wire.Conn = raw
+	c.wire.contextConn = raw
 	c.over = &c.wire
 	c.reader = bufio.NewReader(c)
 	return c
@@ -136,28 +136,19 @@ func (b *body) Close() error {
 // and not only that of the coroutine: a limit on the time of a task ends the one
 // and not the other.
 type wire struct {
-	net.Conn
+	contextConn
 	ctx context.Context
 }
 
-// contextConn is what connections of a loop can do beside net.Conn.
+// A contextConn is a connection of a loop: see [asyncio.Conn].
 type contextConn interface {
+	net.Conn
 	ReadContext(ctx context.Context, p []byte) (int, error)
 	WriteContext(ctx context.Context, p []byte) (int, error)
 }
 
 // Read implements [net.Conn].
-func (w *wire) Read(p []byte) (int, error) {
-	if c, ok := w.Conn.(contextConn); ok {
-		return c.ReadContext(w.ctx, p)
-	}
-	return w.Conn.Read(p)
-}
+func (w *wire) Read(p []byte) (int, error) { return w.ReadContext(w.ctx, p) }
 
 // Write implements [net.Conn].
-func (w *wire) Write(p []byte) (int, error) {
-	if c, ok := w.Conn.(contextConn); ok {
-		return c.WriteContext(w.ctx, p)
-	}
-	return w.Conn.Write(p)
-}
+func (w *wire) Write(p []byte) (int, error) { return w.WriteContext(w.ctx, p) }

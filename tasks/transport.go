@@ -74,14 +74,18 @@ func (t *loopTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 			req = authorized(req, proxy)
 		}
 		resp, err := c.exchange(req)
-		if err == nil {
-			return resp, nil
+		if err != nil {
+			c.close()
 		}
-		c.close()
-		// The server may have closed a connection while nobody looked. Then it
-		// has not seen the request, or not answered it: a GET is sent again.
-		if !used || c.received > 0 || req.Context().Err() != nil {
-			return nil, err
+		// The server may have closed a connection while nobody looked, some with
+		// a last word. Then it has not seen the request, or not answered it: a
+		// GET is sent again.
+		switch {
+		case used && err != nil && c.received == 0 && req.Context().Err() == nil:
+		case used && err == nil && resp.StatusCode == http.StatusRequestTimeout:
+			_ = resp.Body.Close()
+		default:
+			return resp, err
 		}
 	}
 }
@@ -135,7 +139,7 @@ func (t *loopTransport) connect(ctx context.Context, r route, proxy *url.URL) (*
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(r, raw)
+	c := newConn(r, raw.(contextConn)) // as those of asyncio are
 	if err := t.prepare(ctx, c, proxy); err != nil {
 		c.close()
 		return nil, err

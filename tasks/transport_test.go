@@ -148,6 +148,7 @@ func TestLoopKeepsConnections(t *testing.T) {
 		{"more than was asked for", []string{plain + "and more"}, 3},
 		// The server closes it, and only the next request finds out.
 		{"stale", []string{plain + "!"}, 3},
+		{"stale, with a last word", []string{plain, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n\r\nslow!"}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			address, connections := raw(t, c.answers...)
@@ -298,7 +299,7 @@ func TestRoutes(t *testing.T) {
 
 // closer is a connection that notes when it is closed.
 type closer struct {
-	net.Conn
+	contextConn
 	closed *[]int
 	id     int
 }
