@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/strand"
 )
 
 // A run on the loop ends with a line about the steps that held it.
@@ -33,6 +36,29 @@ func TestSlowStepsAreCounted(t *testing.T) {
 	}
 	if err := h.close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Meet ends when as many have come as its argument says.
+var _ = braid.Define("meet", func(ctx context.Context, n int64) (string, error) {
+	if met.Add(1) == n {
+		all.Set()
+	}
+	return "met", all.Wait(ctx)
+})
+
+var (
+	met atomic.Int64
+	all strand.Event
+)
+
+// Ten thousand tasks are under way at once: none ends before all have begun.
+func TestTenThousandOnTheLoop(t *testing.T) {
+	const n = 10_000
+	o := invoke(t, strings.Repeat(fmt.Sprintln(n), n), "run", "--engine", "async", "-j", fmt.Sprint(n), "-q", "meet")
+	o.want(t, exitOK)
+	if got := strings.Count(o.out, "met\n"); got != n {
+		t.Errorf("%d have met, want %d", got, n)
 	}
 }
 
