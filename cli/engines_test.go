@@ -41,20 +41,23 @@ func TestSlowStepsAreCounted(t *testing.T) {
 
 // Meet ends when as many have come as its argument says.
 var _ = braid.Define("meet", func(ctx context.Context, n int64) (string, error) {
+	e := all.Load()
 	if met.Add(1) == n {
-		all.Set()
+		e.Set()
 	}
-	return "met", all.Wait(ctx)
+	return "met", e.Wait(ctx)
 })
 
 var (
 	met atomic.Int64
-	all strand.Event
+	all atomic.Pointer[strand.Event]
 )
 
 // Ten thousand tasks are under way at once: none ends before all have begun.
 func TestTenThousandOnTheLoop(t *testing.T) {
 	const n = 10_000
+	met.Store(0)
+	all.Store(&strand.Event{})
 	o := invoke(t, strings.Repeat(fmt.Sprintln(n), n), "run", "--engine", "async", "-j", fmt.Sprint(n), "-q", "meet")
 	o.want(t, exitOK)
 	if got := strings.Count(o.out, "met\n"); got != n {
