@@ -82,29 +82,19 @@ func (p *set) wake() {
 	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(p.alarm), uintptr(unsafe.Pointer(&one)), 8)
 }
 
-// linger is how long an idle loop waits in epoll_wait itself, before it has Go's
-// poller wait for the set.
-//
-// Waiting in epoll_wait takes one system call and, when something happens, the
-// kernel wakes the thread that serves it; but it holds a thread, and a P until the
-// runtime takes that away. Go's poller holds neither, but costs another
-// epoll_wait, a wake-up of a goroutine, and often one of a thread. While requests
-// come in, the next one comes well within the time, and nothing but the first is
-// paid; a loop with nothing to do pays the second once, and costs nothing then.
-const linger = 2 * time.Millisecond
-
 // wait waits until something happens, wake was called, or d has passed; a negative
 // d has no end.
+//
+// It waits in Go's poller, which watches the set as it watches any other descriptor:
+// a loop that waits holds no thread and no P. To wait in epoll_wait itself for the
+// first milliseconds, and so to save the detour while requests keep coming, was tried:
+// the processor time a request, and the number of requests a second, were the same
+// within the noise, with 1, 10 and 50 connections.
 func (p *set) wait(d time.Duration, changed func(fd int, c change)) {
-	switch {
-	case d == 0:
+	if d == 0 {
 		p.n = p.look()
-	case d > 0 && d <= linger:
-		p.n = p.block(d)
-	default:
-		if p.n = p.block(linger); p.n == 0 {
-			p.park(d)
-		}
+	} else {
+		p.park(d)
 	}
 	for i := range p.n {
 		e := &p.events[i]
@@ -138,21 +128,10 @@ func (p *set) look() int {
 	return int(n)
 }
 
-// block is look that waits for d, which is not long.
-func (p *set) block(d time.Duration) int {
-	ms := (d + time.Millisecond - 1) / time.Millisecond
-	n, err := unix.EpollWait(p.fd, p.events[:], int(ms))
-	if err != nil {
-		return 0 // EINTR: as if nothing had happened
-	}
-	return n
-}
-
-// park is block in Go's poller.
+// park is look that waits.
 func (p *set) park(d time.Duration) {
 	p.n = 0
 	if d > 0 {
-		d -= linger
 		_ = p.file.SetReadDeadline(time.Now().Add(d))
 		p.timed = true
 	} else if p.timed {

@@ -164,7 +164,6 @@ func (d *side) check() error {
 
 // await waits until a call might succeed, or must fail.
 func (d *side) await(ctx context.Context, w *worker) error {
-	d.burst = 0
 	for !d.ready {
 		if err := d.check(); err != nil {
 			return err
@@ -172,6 +171,7 @@ func (d *side) await(ctx context.Context, w *worker) error {
 		if !d.socket.isOpen() {
 			return net.ErrClosed
 		}
+		d.burst = 0
 		if err := w.wait(ctx, d.op, d); err != nil {
 			return err
 		}
