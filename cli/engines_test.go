@@ -53,15 +53,24 @@ var (
 	all atomic.Pointer[strand.Event]
 )
 
-// Ten thousand tasks are under way at once: none ends before all have begun.
-func TestTenThousandOnTheLoop(t *testing.T) {
-	const n = 10_000
-	met.Store(0)
-	all.Store(&strand.Event{})
-	o := invoke(t, strings.Repeat(fmt.Sprintln(n), n), "run", "--engine", "async", "-j", fmt.Sprint(n), "-q", "meet")
-	o.want(t, exitOK)
-	if got := strings.Count(o.out, "met\n"); got != n {
-		t.Errorf("%d have met, want %d", got, n)
+// So many tasks are under way at once as -j says: none ends before all have begun.
+func TestTogetherOnTheLoop(t *testing.T) {
+	for _, c := range []struct {
+		n    int
+		jobs string
+	}{
+		{10_000, "10000"},
+		{256, "auto"},
+	} {
+		t.Run(c.jobs, func(t *testing.T) {
+			met.Store(0)
+			all.Store(&strand.Event{})
+			o := invoke(t, strings.Repeat(fmt.Sprintln(c.n), c.n), "run", "--engine", "async", "-j", c.jobs, "-q", "--deadline", "60s", "meet")
+			o.want(t, exitOK)
+			if got := strings.Count(o.out, "met\n"); got != c.n {
+				t.Errorf("%d have met, want %d", got, c.n)
+			}
+		})
 	}
 }
 
