@@ -166,7 +166,7 @@ func TestLargeBodies(t *testing.T) {
 			if got, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(got, sent) {
 				t.Errorf("%d bytes came back, %v; want those that were sent", len(got), err)
 			}
-			const size = 16 << 20
+			const size = 4 << 20
 			if _, body, err := get(c, fmt.Sprint(url, "/bytes/", size)); err != nil || len(body) != size {
 				t.Errorf("%d bytes, %v; want %d", len(body), err, size)
 			}
