@@ -52,6 +52,7 @@ The inputs are taken in blocks. Each block is done once unmeasured, so that file
 are in memory for all, and then on each engine in turn, in an order that changes
 from round to round, so that a drift of the machine hits all alike. The results
 of the engines must be equal. Work that takes less than two seconds is repeated.
+All engines get the same -j.
 
 The task runs several times on each input. It should not mind.`,
 		Example: `  ` + a.name + ` compare sha256 --glob "$(go env GOROOT)/src/**/*.go"
@@ -131,13 +132,16 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 	}
 	cmp.run(p.inputs)
 	cmp.progress.close(false)
+	if cmp.control.stage() < stageAbandon {
+		// Nothing is in flight, so this does not wait.
+		for _, s := range cmp.sides {
+			if err := s.handle.close(context.WithoutCancel(cmd.Context())); err != nil {
+				return &exitError{code: exitUsage, err: err}
+			}
+		}
+	}
 	if code, why := cmp.control.reason(); code != 0 {
 		return &exitError{code: code, err: why}
-	}
-	for _, s := range cmp.sides {
-		if err := s.handle.close(cmd.Context()); err != nil {
-			return &exitError{code: exitUsage, err: err}
-		}
 	}
 	if cmp.inputs == 0 {
 		return noInput()

@@ -7,7 +7,10 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
+	"github.com/go-braid/braid/asyncio"
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/threading"
 )
@@ -16,6 +19,9 @@ import (
 type engineKind struct {
 	name string
 	doc  string
+	// auto is how many tasks "run -j auto" has at once; 0 means as many as there
+	// are processors.
+	auto int
 	// open makes the engine, with so many tasks at once.
 	open func(jobs int, l *engine.Listener) engineHandle
 }
@@ -24,6 +30,9 @@ type engineKind struct {
 type engineHandle struct {
 	engine.Executor
 	close func(context.Context) error
+	// remark, if there is one, says after a run what should be known about it, or
+	// nothing.
+	remark func() string
 }
 
 // Unwrap gives what the engine can do beside taking calls; see engine.As.
@@ -36,7 +45,7 @@ var engineKinds = []engineKind{
 		name: "serial",
 		doc:  "one after the other",
 		open: func(_ int, l *engine.Listener) engineHandle {
-			return engineHandle{engine.NewSerial(l), func(context.Context) error { return nil }}
+			return engineHandle{Executor: engine.NewSerial(l), close: func(context.Context) error { return nil }}
 		},
 	},
 	{
@@ -44,9 +53,36 @@ var engineKinds = []engineKind{
 		doc:  "a pool of goroutines in this process",
 		open: func(jobs int, l *engine.Listener) engineHandle {
 			p := threading.NewPool(threading.Config{Workers: jobs, Listener: l})
-			return engineHandle{p, p.Close}
+			return engineHandle{Executor: p, close: p.Close}
 		},
 	},
+	{
+		name: asyncName,
+		doc:  "an event loop: coroutines in one thread, for tasks that wait",
+		auto: 256,
+		open: openAsync,
+	},
+}
+
+const asyncName = "async"
+
+// openAsync makes an event loop. A step that holds the loop is worth a line at the
+// end of a run; a line with a stack for each would bury all else.
+func openAsync(jobs int, l *engine.Listener) engineHandle {
+	const limit = 100 * time.Millisecond
+	var slow atomic.Int64
+	loop := asyncio.NewLoop(asyncio.Config{
+		Concurrency: jobs, Listener: l,
+		SlowStep: limit, OnSlowStep: func(asyncio.SlowStep) { slow.Add(1) },
+	})
+	return engineHandle{Executor: loop, close: loop.Close, remark: func() string {
+		n := slow.Load()
+		if n == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%s held the loop for %v or longer, and all other tasks waited: for work that computes or blocks there is --engine %s",
+			plural(int(n), "step"), limit, defaultEngine)
+	}}
 }
 
 const defaultEngine = "threads"
@@ -74,10 +110,14 @@ func engineByName(name string) (engineKind, error) {
 // windowFor returns how many calls are in flight at most, so that so many run at
 // once. Those above wait in the engine's queue: enough that workers find work
 // even when the loop that launches calls gets no processor for a while. If the
-// run is stopped they are withdrawn.
+// run is stopped they are withdrawn. An event loop has no queue: it starts
+// whatever it is given.
 func windowFor(kind engineKind, jobs int) int {
-	if kind.name == "serial" {
+	switch kind.name {
+	case "serial":
 		return 1
+	case asyncName:
+		return jobs
 	}
 	return 32 * jobs
 }

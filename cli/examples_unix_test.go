@@ -18,13 +18,14 @@ import (
 // The examples of the documentation, each with what it has to print, as a regular
 // expression for standard output. An example that is not here fails the test.
 var examples = map[string]string{
-	`braid compare sha256 --glob "$(go env GOROOT)/src/**/*.go"`:               `(?s)^2 inputs.*All engines gave the same results.*Use (serial|threads):`,
+	`braid compare sha256 --glob "$(go env GOROOT)/src/**/*.go"`:               `(?s)^2 inputs.*All engines gave the same results.*Use (serial|threads|async):`,
 	`braid run -- gzip -k {} ::: *.log`:                                        `^$`,
-	`braid tour`:                                                               `(?s)Thread 1: 0.*Both threads have finished`,
+	`braid tour`:                                                               `(?s)Thread 1: 0.*Both threads have finished.*Async Task 2: E\nBoth coroutines have finished`,
 	`braid run sha256 --glob 'src/**/*.go'`:                                    `(?s)^[0-9a-f]{64}  src/.*\n[0-9a-f]{64}  src/`,
 	`find . -name '*.log' -print0 | braid run gzip --out packed -0`:            `one.log.*packed/one.log.gz`,
 	`braid run -j 8 --retries 3 --timeout 10s fetch --from urls.txt`:           `(?m)^200  5 bytes`,
 	`braid run -j 8 --retries 3 fetch --from urls.txt`:                         `(?m)^200  5 bytes`,
+	`braid run --engine async -j 1000 fetch --from urls.txt`:                   `(?m)^200  5 bytes`,
 	`braid run -- convert {} {.}.png ::: *.jpg`:                                `(?m)^b c.jpg to b c.png$`,
 	`braid run --csv --from people.csv -- ./greet --name {name} --city {city}`: `(?m)^greet --name Ada --city London, UK$`,
 	`braid run --csv --from people.csv -- ./greet {name}`:                      `(?m)^greet Ada$`,

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/strand"
 	_ "github.com/go-braid/braid/tasks"
 )
 
@@ -75,6 +76,11 @@ var (
 	_ = braid.Define("deaf", func(_ context.Context, name string) (string, error) {
 		fmt.Fprintln(os.Stderr, "started", name)
 		select {}
+	})
+	// Park waits likewise, but so that others can run on its thread.
+	_ = braid.Define("park", func(ctx context.Context, name string) (string, error) {
+		fmt.Fprintln(os.Stderr, "started", name)
+		return "", strand.Sleep(ctx, time.Hour)
 	})
 	// Gate ends when somebody makes the file.
 	_ = braid.Define("gate", gate)

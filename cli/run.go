@@ -41,6 +41,7 @@ asks that to stop, a third one kills it.`,
 		Example: `  ` + a.name + ` run sha256 --glob 'src/**/*.go'
   find . -name '*.log' -print0 | ` + a.name + ` run gzip --out packed -0
   ` + a.name + ` run -j 8 --retries 3 --timeout 10s fetch --from urls.txt
+  ` + a.name + ` run --engine async -j 1000 fetch --from urls.txt
   ` + a.name + ` run -- convert {} {.}.png ::: *.jpg
   ` + a.name + ` run --csv --from people.csv -- ./greet --name {name} --city {city}
   ` + a.name + ` run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`,
@@ -100,6 +101,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.jobs == "auto" && kind.auto > 0 && p.task != "" {
+		jobs = kind.auto // a command is a process whatever the engine is
+	}
 	c := newControl()
 	w, closeWork, err := f.work(p, jobs, c)
 	if err != nil {
@@ -157,6 +161,11 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
 	out.flush()
 	stopped, why := c.reason()
+	if handle.remark != nil && !f.quiet {
+		if s := handle.remark(); s != "" {
+			prog.line(a.name + ": " + s)
+		}
+	}
 	prog.close(b.tally.read > 0)
 	if c.stage() < stageAbandon {
 		// Nothing is in flight, so this does not wait.

@@ -194,15 +194,20 @@ func TestInterruptThrice(t *testing.T) {
 // SIGTERM stops at once what runs.
 func TestTerminate(t *testing.T) {
 	t.Parallel()
-	r := newRoll(t)
-	l := start(t, "run", "-j2", "--", "sh", "-c", "echo part {}; "+r.enter(`sleep 1000`), ":::", "1", "2", "3", "4")
-	r.wait(2)
-	l.signal(syscall.SIGTERM)
-	l.hears("braid: stopping what runs")
-	r.empty()
-	o := l.ends(143)
-	if strings.Count(o.out, "part") != 2 {
-		t.Errorf("printed %q", o.out)
+	for _, engine := range []string{"threads", "async"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			r := newRoll(t)
+			l := start(t, "run", "--engine", engine, "-j2", "--", "sh", "-c", "echo part {}; "+r.enter(`sleep 1000`), ":::", "1", "2", "3", "4")
+			r.wait(2)
+			l.signal(syscall.SIGTERM)
+			l.hears("braid: stopping what runs")
+			r.empty()
+			o := l.ends(143)
+			if strings.Count(o.out, "part") != 2 {
+				t.Errorf("printed %q", o.out)
+			}
+		})
 	}
 }
 
@@ -210,16 +215,19 @@ func TestTerminate(t *testing.T) {
 func TestInterruptTasks(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name    string
-		signals []os.Signal
-		code    int
+		name         string
+		engine, task string
+		signals      []os.Signal
+		code         int
 	}{
-		{"interrupts", []os.Signal{os.Interrupt, os.Interrupt}, 130},
-		{"SIGTERM", []os.Signal{syscall.SIGTERM}, 143},
+		{"interrupts", "threads", "block", []os.Signal{os.Interrupt, os.Interrupt}, 130},
+		{"SIGTERM", "threads", "block", []os.Signal{syscall.SIGTERM}, 143},
+		{"interrupts on the loop", "async", "park", []os.Signal{os.Interrupt, os.Interrupt}, 130},
+		{"SIGTERM on the loop", "async", "park", []os.Signal{syscall.SIGTERM}, 143},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			l := start(t, "run", "-j2", "block", "a", "b", "c")
+			l := start(t, "run", "--engine", c.engine, "-j2", c.task, "a", "b", "c")
 			l.hears("started")
 			l.hears("started")
 			for _, s := range c.signals {
@@ -240,13 +248,18 @@ func TestInterruptTasks(t *testing.T) {
 // Nobody waits for a task that does not listen.
 func TestInterruptDeafTask(t *testing.T) {
 	t.Parallel()
-	l := start(t, "run", "-j2", "deaf", "a")
-	l.hears("started")
-	for _, says := range []string{"interrupted", "stopping", "killed"} {
-		l.signal(os.Interrupt)
-		l.hears(says)
+	for _, engine := range []string{"threads", "async"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			l := start(t, "run", "--engine", engine, "-j2", "deaf", "a")
+			l.hears("started")
+			for _, says := range []string{"interrupted", "stopping", "killed"} {
+				l.signal(os.Interrupt)
+				l.hears(says)
+			}
+			l.ends(130)
+		})
 	}
-	l.ends(130)
 }
 
 // In compare there is nothing to wait for that is worth having.

@@ -91,10 +91,18 @@ func enginesText() string {
 	}
 	b.WriteString(`
 Threads is the one to begin with. Serial is the yardstick, and the one to debug
-on. "compare" measures which is faster for your work, and says why.
+on. Async is for tasks that wait, such as sleep and fetch, many at once: its
+coroutines run one at a time, each until it waits. Work that computes gains
+nothing from it, and a task that blocks, as sha256 does when it reads a file,
+holds up all others meanwhile; a line at the end of a run says so.
+
+"compare" measures which is faster for your work, and says why.
+
+-j is how many tasks are under way at once. With -j auto these are as many as
+there are processors; with "run --engine async" 256.
 
 A command after -- is always a process of its own; the engine decides how many
-run at once.
+run at once. On async threads wait for the processes.
 `)
 	return b.String()
 }

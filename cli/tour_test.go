@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Ten seconds of work take five. In each second the two threads print a line
-// each, in either order.
+// Ten seconds of work take five, twice. In each second the two threads print a
+// line each, in either order; the coroutines always in the order of their start.
 func TestTour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -19,38 +19,51 @@ func TestTour(t *testing.T) {
 		if err := tour(t.Context(), &out, &talk); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took != 5*time.Second {
-			t.Errorf("it took %v, want 5s", took)
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("it took %v, want 10s", took)
 		}
 		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-		if len(lines) != 11 || lines[10] != "Both threads have finished." {
+		if len(lines) != 22 || lines[10] != "Both threads have finished." || lines[21] != "Both coroutines have finished." {
 			t.Fatalf("lines %q", lines)
 		}
+		threads, coroutines := lines[:10], lines[11:21]
 		for i := range 5 {
 			number, letter := "Thread 1: "+string("01234"[i]), "Thread 2: "+string("ABCDE"[i])
-			if a, b := lines[2*i], lines[2*i+1]; !(a == number && b == letter) && !(a == letter && b == number) {
+			if a, b := threads[2*i], threads[2*i+1]; !(a == number && b == letter) && !(a == letter && b == number) {
 				t.Errorf("in second %d: %q, %q; want %q and %q", i+1, a, b, number, letter)
 			}
+			number, letter = "Async Task 1: "+string("01234"[i]), "Async Task 2: "+string("ABCDE"[i])
+			if a, b := coroutines[2*i], coroutines[2*i+1]; a != number || b != letter {
+				t.Errorf("in second %d on the loop: %q, %q; want %q and then %q", i+1, a, b, number, letter)
+			}
 		}
-		if got := talk.String(); !strings.Contains(got, "Ten seconds of waiting took 5.00s") {
+		if got := talk.String(); strings.Count(got, "Ten seconds of waiting took 5.00s") != 2 {
 			t.Errorf("said %q", got)
 		}
 	})
 }
 
 func TestTourIsCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(2500*time.Millisecond, func() { cancel(errTerminated) })
-		began := time.Now()
-		var out, talk bytes.Buffer
-		if err := tour(ctx, &out, &talk); !errors.Is(err, errTerminated) {
-			t.Errorf("error %v", err)
-		}
-		if took := time.Since(began); took != 2500*time.Millisecond || strings.Count(out.String(), "\n") != 4 {
-			t.Errorf("it took %v and printed %q", took, out.String())
-		}
-	})
+	for _, c := range []struct {
+		after time.Duration
+		lines int
+	}{
+		{2500 * time.Millisecond, 4}, // on threads
+		{7500 * time.Millisecond, 15},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(c.after, func() { cancel(errTerminated) })
+			began := time.Now()
+			var out, talk bytes.Buffer
+			if err := tour(ctx, &out, &talk); !errors.Is(err, errTerminated) {
+				t.Errorf("error %v", err)
+			}
+			if took := time.Since(began); took != c.after || strings.Count(out.String(), "\n") != c.lines {
+				t.Errorf("it took %v and printed %q", took, out.String())
+			}
+		})
+	}
 }
 
 // Once the output cannot be written, nobody goes on.

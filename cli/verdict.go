@@ -75,15 +75,36 @@ func judge(engines []engineReport, jobs, cpus int) verdict {
 	}
 	why := fmt.Sprintf("it is %.2f×%s as fast as %s: %s", e.Speedup, interval, base.Engine, kind)
 	switch {
-	case busy >= 0.7:
+	case busy >= 0.7 && e.Engine != asyncName:
 		why += fmt.Sprintf(", and %s shared it", plural(min(jobs, cpus), "processor"))
+	case busy >= 0.7 && base.TasksPerS > 1/shortTask.Seconds():
+		why += ", and a task is so short that the cost of handing it over decides"
 	case busy <= 0.3:
 		why += fmt.Sprintf(", and %d waited together", jobs)
 		if jobs <= cpus {
 			why += "; a higher -j would help more"
 		}
 	}
-	return verdict{Engine: e.Engine, Why: why + "."}
+	return verdict{Engine: e.Engine, Why: why + loopRemark(engines, best, busy) + "."}
+}
+
+// loopRemark says what the event loop made of the work, if the best engine is
+// another one that gains by doing several things at once.
+func loopRemark(engines []engineReport, best int, busy float64) string {
+	i := slices.IndexFunc(engines, func(e engineReport) bool { return e.Engine == asyncName })
+	if i <= 0 || i == best {
+		return ""
+	}
+	loop := engines[i]
+	switch idle := loop.Speedup <= 1+2*tieBand; {
+	case idle && busy >= 0.7:
+		return fmt.Sprintf("; %s gains nothing (%.2f×), as its loop is one thread", loop.Engine, loop.Speedup)
+	case idle && busy <= 0.3:
+		return fmt.Sprintf("; %s gains nothing (%.2f×), as the task holds the loop while it waits: only calls that park let others run, such as strand.Sleep", loop.Engine, loop.Speedup)
+	case loop.Speedup >= engines[best].Speedup*(1-tieBand):
+		return fmt.Sprintf("; %s does as well (%.2f×)", loop.Engine, loop.Speedup)
+	}
+	return ""
 }
 
 func compareFloat(a, b float64) int {

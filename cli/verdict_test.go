@@ -112,6 +112,65 @@ func TestJudgeThree(t *testing.T) {
 	}
 }
 
+// What the event loop did is explained beside the one to use.
+func TestJudgeLoop(t *testing.T) {
+	computing, waiting := measured("serial", 10, 9.9, 1, 1, 1), measured("serial", 10, 0.1, 1, 1, 1)
+	short := measured("serial", 0.0001, 0.0001, 1, 1, 1)
+	for _, c := range []struct {
+		name                string
+		base, threads, loop engineReport
+		want                string
+		says                string
+		never               string
+	}{
+		{
+			name: "computing", base: computing, threads: measured("threads", 5, 10, 2, 1.9, 2.1), loop: measured("async", 10.1, 10, 0.99, 0.97, 1.01),
+			want: "threads", says: "and 2 processors shared it; async gains nothing (0.99×), as its loop is one thread.",
+		},
+		{
+			name: "waiting", base: waiting, threads: measured("threads", 1, 0.1, 10, 9.9, 10.1), loop: measured("async", 1, 0.1, 10.1, 9.9, 10.2),
+			want: "threads", says: "and 10 waited together; async does as well (10.10×).",
+		},
+		{
+			name: "blocking", base: waiting, threads: measured("threads", 1, 0.1, 10, 9.9, 10.1), loop: measured("async", 10, 0.1, 1, 0.99, 1.01),
+			want: "threads", says: "and 10 waited together; async gains nothing (1.00×), as the task holds the loop while it waits: only calls that park",
+		},
+		{
+			name: "waiting, and the loop is better", base: waiting, threads: measured("threads", 2, 0.1, 5, 4.9, 5.1), loop: measured("async", 1, 0.1, 10, 9.9, 10.1),
+			want: "async", says: "it is 10.00× [9.90, 10.10] as fast as serial: the work waits", never: "gains nothing",
+		},
+		{
+			name: "half as good", base: waiting, threads: measured("threads", 1, 0.1, 10, 9.9, 10.1), loop: measured("async", 2, 0.1, 5, 4.9, 5.1),
+			want: "threads", says: "10 waited together.", never: "async",
+		},
+		{
+			name: "short tasks", base: short, threads: measured("threads", 0.0001, 0.0001, 1, 0.9, 1.1), loop: measured("async", 0.00005, 0.00005, 2, 1.9, 2.1),
+			want: "async", says: "so short that the cost of handing it over decides.", never: "processors shared it",
+		},
+		{
+			name: "one processor", base: computing, threads: measured("threads", 10, 10, 1, 0.99, 1.01), loop: measured("async", 10, 10, 1, 0.99, 1.01),
+			want: "serial", says: "there is no difference that matters", never: "its loop",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := judge([]engineReport{c.base, c.threads, c.loop}, 10, 2)
+			if got.Engine != c.want {
+				t.Errorf("use %q, want %q", got.Engine, c.want)
+			}
+			if !strings.Contains(got.Why, c.says) {
+				t.Errorf("%q lacks %q", got.Why, c.says)
+			}
+			if c.never != "" && strings.Contains(got.Why, c.never) {
+				t.Errorf("%q says %q", got.Why, c.never)
+			}
+		})
+	}
+	// As the yardstick it is not explained.
+	if got := judge([]engineReport{measured("async", 10, 9.9, 1, 1, 1), measured("threads", 5, 9.9, 2, 1.9, 2.1)}, 2, 2); strings.Contains(got.Why, "gains nothing") {
+		t.Errorf("%q", got.Why)
+	}
+}
+
 func TestSpeedupInterval(t *testing.T) {
 	same := [][]float64{{1, 1, 1, 1}, {2, 2, 2}}
 	half := [][]float64{{0.5, 0.5, 0.5, 0.5}, {1, 1, 1}}

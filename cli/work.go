@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/asyncio"
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/input"
 	"github.com/go-braid/braid/internal/template"
@@ -68,7 +70,7 @@ func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.It
 		return nil, err
 	}
 	opts = append(opts, braid.Name(w.name))
-	return braid.Go(ctx, ex, func(ctx context.Context) (any, error) {
+	run := func(ctx context.Context) (any, error) {
 		slot := <-w.slots
 		defer func() { w.slots <- slot }()
 		args, err := w.template.Expand(it, seq, slot)
@@ -77,6 +79,18 @@ func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.It
 		}
 		out := &commandResult{args: args}
 		out.Result, err = w.runner.Run(ctx, command.Command{Args: args})
+		return out, err
+	}
+	return braid.Go(ctx, ex, func(ctx context.Context) (any, error) {
+		if asyncio.LoopOf(ctx) == nil {
+			return run(ctx)
+		}
+		// To wait for a process would hold the loop: a goroutine does that, and
+		// the coroutine waits for it, to its end.
+		out, err := braid.Go(ctx, nil, run).Await(context.WithoutCancel(ctx))
+		if e, ok := errors.AsType[*braid.TaskError](err); ok {
+			err = e.Err // the task is the coroutine
+		}
 		return out, err
 	}, opts...), nil
 }

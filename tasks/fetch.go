@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/asyncio"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -19,6 +21,11 @@ import (
 // to 10 of them, and connections are kept for further requests. A proxy is taken
 // from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Only connecting has limits of its
 // own, 30 s, and 10 s more for TLS; for the whole, set [braid.Timeout].
+//
+// On an event loop the connections are the loop's own: whatever it waits for, it
+// parks its coroutine. There it speaks HTTP/1.1 only, while goroutines also use
+// HTTP/2 where the server offers that; proxies are of the kinds http and https,
+// without socks5; and names of hosts are in ASCII, with xn-- for other letters.
 //
 // Failures are of type [*FetchError]; a response with a status of 400 or more is
 // one.
@@ -37,28 +44,47 @@ type Response struct {
 
 const maxRedirects = 10
 
+// Bodies are read in smaller pieces than files: thousands of fetches may be under
+// way, and each holds a piece while it waits.
+const fetchPieceSize = 32 << 10
+
+var fetchPieces = sync.Pool{New: func() any { return new([fetchPieceSize]byte) }}
+
+// client is for goroutines.
 var client = &http.Client{
 	Transport: &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 10 * time.Second,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: tlsTimeout,
 		ForceAttemptHTTP2:   true,
-
-		// By default two connections to a host are kept. A batch often asks one
-		// host only, on as many workers as there are.
-		MaxIdleConns:        512,
-		MaxIdleConnsPerHost: 256,
-		IdleConnTimeout:     30 * time.Second,
+		MaxIdleConns:        maxIdle,
+		MaxIdleConnsPerHost: maxIdlePerHost,
+		IdleConnTimeout:     idleTimeout,
 
 		// Bytes are to be those that were sent.
 		DisableCompression: true,
 	},
-	CheckRedirect: func(req *http.Request, via []*http.Request) error {
-		if len(via) > maxRedirects {
-			return errRedirects
-		}
-		return checkScheme(req.URL)
-	},
+	CheckRedirect: checkRedirect,
+}
+
+// loopClient is for coroutines.
+var loopClient = &http.Client{
+	Transport:     &loopTransport{proxy: http.ProxyFromEnvironment, dial: asyncio.Dial},
+	CheckRedirect: checkRedirect,
+}
+
+func clientFor(ctx context.Context) *http.Client {
+	if asyncio.LoopOf(ctx) != nil {
+		return loopClient
+	}
+	return client
+}
+
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return errRedirects
+	}
+	return checkScheme(req.URL)
 }
 
 func fetch(ctx context.Context, address string) (Response, error) {
@@ -72,7 +98,7 @@ func fetch(ctx context.Context, address string) (Response, error) {
 		return Response{}, newFetchError(t, err)
 	}
 	req.Header.Set("User-Agent", "braid")
-	resp, err := client.Do(req)
+	resp, err := clientFor(ctx).Do(req)
 	if ctx.Err() != nil && err != nil {
 		return Response{}, strand.Err(ctx)
 	}
@@ -85,7 +111,9 @@ func fetch(ctx context.Context, address string) (Response, error) {
 		_, _ = io.CopyN(io.Discard, resp.Body, pieceSize)
 		return Response{}, newStatusError(t, resp)
 	}
-	size, err := read(ctx, resp.Body,
+	piece := fetchPieces.Get().(*[fetchPieceSize]byte)
+	defer fetchPieces.Put(piece)
+	size, err := readBy(ctx, resp.Body, piece[:],
 		func(err error) error { return newFetchError(t, err) },
 		func([]byte) error { return nil })
 	if err != nil {

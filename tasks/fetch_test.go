@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/asyncio"
 	"github.com/go-braid/braid/internal/proctest"
 )
 
@@ -34,17 +36,72 @@ func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// withTransport has fetch use a changed copy of its transport.
-func withTransport(t *testing.T, change func(*http.Transport)) {
+// withTransports has fetch use other transports, on goroutines and on loops: with
+// this configuration of TLS and, unless it is empty, with connections to this
+// address whatever is asked for.
+func withTransports(t *testing.T, cfg *tls.Config, address string) {
 	t.Helper()
-	before := client.Transport
-	changed := before.(*http.Transport).Clone()
-	change(changed)
-	client.Transport = changed
+	stock, loops := client.Transport.(*http.Transport), loopClient.Transport.(*loopTransport)
+	changed := stock.Clone()
+	changed.TLSClientConfig = cfg
+	changedLoops := &loopTransport{proxy: loops.proxy, dial: loops.dial, tls: cfg}
+	if address != "" {
+		changed.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return stock.DialContext(ctx, network, address)
+		}
+		changedLoops.dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return loops.dial(ctx, network, address)
+		}
+	}
+	client.Transport, loopClient.Transport = changed, changedLoops
 	t.Cleanup(func() {
 		changed.CloseIdleConnections()
-		client.Transport = before
+		client.Transport, loopClient.Transport = stock, loops
 	})
+}
+
+// An engine runs functions for a test, and waits for them.
+type engine struct{ braid.Executor }
+
+// do runs f on a strand of the engine.
+func (e engine) do(t *testing.T, f func(ctx context.Context)) {
+	t.Helper()
+	_, err := braid.Go(t.Context(), e.Executor, func(ctx context.Context) (struct{}, error) {
+		f(ctx)
+		return struct{}{}, nil
+	}).Await(t.Context())
+	if err != nil && !t.Failed() {
+		t.Fatal(err)
+	}
+}
+
+// fetch runs the task as its users do.
+func (e engine) fetch(ctx context.Context, address string) (Response, error) {
+	return braid.Submit(ctx, e.Executor, Fetch, address).Await(context.WithoutCancel(ctx))
+}
+
+// eachEngine runs a test on goroutines and on an event loop, which have clients of
+// their own, and sees that nothing is left.
+func eachEngine(t *testing.T, test func(t *testing.T, e engine)) {
+	t.Run("goroutines", func(t *testing.T) {
+		proctest.Check(t)
+		test(t, engine{})
+	})
+	t.Run("loop", func(t *testing.T) {
+		proctest.Check(t)
+		test(t, engine{newLoop(t)})
+	})
+}
+
+// newLoop makes a loop for a test.
+func newLoop(t *testing.T) *asyncio.Loop {
+	loop := asyncio.NewLoop(asyncio.Config{SlowStep: -1})
+	t.Cleanup(func() {
+		if err := loop.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return loop
 }
 
 func wantFetchError(t *testing.T, err error, address string, status int, says string) {
@@ -62,293 +119,304 @@ func wantFetchError(t *testing.T, err error, address string, status int, says st
 }
 
 func TestFetch(t *testing.T) {
-	proctest.Check(t)
-	body := bytes.Repeat([]byte("x"), 3*pieceSize+17)
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.UserAgent() != "braid" {
-			t.Errorf("request %s by %q", r.Method, r.UserAgent())
-		}
-		switch r.URL.Path {
-		case "/there":
-			http.Redirect(w, r, "/body", http.StatusFound)
-		case "/none":
-			w.WriteHeader(http.StatusNoContent)
-		case "/body":
-			w.Write(body)
+	eachEngine(t, func(t *testing.T, e engine) {
+		body := bytes.Repeat([]byte("x"), 3*pieceSize+17)
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet || r.UserAgent() != "braid" {
+				t.Errorf("request %s by %q", r.Method, r.UserAgent())
+			}
+			switch r.URL.Path {
+			case "/there":
+				http.Redirect(w, r, "/body", http.StatusFound)
+			case "/none":
+				w.WriteHeader(http.StatusNoContent)
+			case "/body":
+				w.Write(body)
+			}
+		})
+		for _, c := range []struct {
+			path, final string
+			status      int
+			bytes       int64
+		}{
+			{"/body", "/body", 200, int64(len(body))},
+			{"/none", "/none", 204, 0},
+			{"/there", "/body", 200, int64(len(body))},
+		} {
+			got, err := e.fetch(t.Context(), s.URL+c.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Wall <= 0 {
+				t.Errorf("%s: it took %v", c.path, got.Wall)
+			}
+			got.Wall = 0
+			if want := (Response{URL: s.URL + c.path, Final: s.URL + c.final, Status: c.status, Bytes: c.bytes}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
 		}
 	})
-	for _, c := range []struct {
-		path, final string
-		status      int
-		bytes       int64
-	}{
-		{"/body", "/body", 200, int64(len(body))},
-		{"/none", "/none", 204, 0},
-		{"/there", "/body", 200, int64(len(body))},
-	} {
-		got, err := run(t.Context(), Fetch, s.URL+c.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Wall <= 0 {
-			t.Errorf("%s: it took %v", c.path, got.Wall)
-		}
-		got.Wall = 0
-		if want := (Response{URL: s.URL + c.path, Final: s.URL + c.final, Status: c.status, Bytes: c.bytes}); got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	}
 }
 
 // The bytes that count are those that were sent.
 func TestFetchCountsBytesAsSent(t *testing.T) {
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	z.Write(make([]byte, 10_000))
-	z.Close()
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if got := r.Header.Get("Accept-Encoding"); got != "" {
-			t.Errorf("it asks for %s", got)
+	eachEngine(t, func(t *testing.T, e engine) {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		z.Write(make([]byte, 10_000))
+		z.Close()
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Accept-Encoding"); got != "" {
+				t.Errorf("it asks for %s", got)
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Write(packed.Bytes())
+		})
+		got, err := e.fetch(t.Context(), s.URL)
+		if err != nil || got.Bytes != int64(packed.Len()) {
+			t.Errorf("got %d bytes, %v; want %d", got.Bytes, err, packed.Len())
 		}
-		w.Header().Set("Content-Encoding", "gzip")
-		w.Write(packed.Bytes())
 	})
-	got, err := run(t.Context(), Fetch, s.URL)
-	if err != nil || got.Bytes != int64(packed.Len()) {
-		t.Errorf("got %d bytes, %v; want %d", got.Bytes, err, packed.Len())
-	}
 }
 
 func TestFetchReusesConnections(t *testing.T) {
-	proctest.Check(t)
-	var opened atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			http.NotFound(w, r)
-		}
-	}))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			opened.Add(1)
-		}
-	}
-	s.Start()
-	t.Cleanup(s.Close)
-	t.Cleanup(client.CloseIdleConnections)
-	for range 10 {
-		if _, err := run(t.Context(), Fetch, s.URL+"/"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := run(t.Context(), Fetch, s.URL+"/missing"); err == nil {
-			t.Fatal("no error")
-		}
-	}
-	if got := opened.Load(); got != 1 {
-		t.Errorf("%d connections for 20 requests in turn, want 1", got)
-	}
-
-	const workers = 8
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for range 10 {
-				if _, err := run(t.Context(), Fetch, s.URL+"/"); err != nil {
-					t.Error(err)
-				}
+	eachEngine(t, func(t *testing.T, e engine) {
+		var opened atomic.Int64
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/" {
+				http.NotFound(w, r)
 			}
-		})
-	}
-	wg.Wait()
-	// A request that finds none idle dials, and may then be served by another's
-	// that became idle: what it dialled is kept for later.
-	if got := opened.Load(); got > 2*workers {
-		t.Errorf("%d connections for %d workers", got, workers)
-	}
+		}))
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				opened.Add(1)
+			}
+		}
+		s.Start()
+		t.Cleanup(s.Close)
+		t.Cleanup(client.CloseIdleConnections)
+		for range 10 {
+			if _, err := e.fetch(t.Context(), s.URL+"/"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.fetch(t.Context(), s.URL+"/missing"); err == nil {
+				t.Fatal("no error")
+			}
+		}
+		if got := opened.Load(); got != 1 {
+			t.Errorf("%d connections for 20 requests in turn, want 1", got)
+		}
+
+		const workers = 8
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(func() {
+				for range 10 {
+					if _, err := e.fetch(t.Context(), s.URL+"/"); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		// A request that finds none idle dials, and may then be served by another's
+		// that became idle: what it dialled is kept for later.
+		if got := opened.Load(); got > 2*workers {
+			t.Errorf("%d connections for %d workers", got, workers)
+		}
+	})
 }
 
 func TestFetchStatus(t *testing.T) {
-	proctest.Check(t)
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		var code int
-		fmt.Sscan(r.URL.Path[1:], &code)
-		if code == 429 {
-			w.Header().Set("Retry-After", "120")
+	eachEngine(t, func(t *testing.T, e engine) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			var code int
+			fmt.Sscan(r.URL.Path[1:], &code)
+			if code == 429 {
+				w.Header().Set("Retry-After", "120")
+			}
+			w.WriteHeader(code)
+			io.WriteString(w, strings.Repeat("sorry ", 100))
+		})
+		for _, c := range []struct {
+			code int
+			says string
+		}{
+			{400, "status 400 Bad Request: ask the server's owner"},
+			{401, "status 401 Unauthorized: it asks for permission"},
+			{404, "status 404 Not Found: check the path"},
+			{429, "Retry-After: 120"},
+			{500, "status 500 Internal Server Error: the fault is the server's"},
+			{503, "run fewer tasks at once"},
+			{599, "status 599: the fault"},
+		} {
+			address := fmt.Sprint(s.URL, "/", c.code)
+			_, err := e.fetch(t.Context(), address)
+			wantFetchError(t, err, address, c.code, c.says)
 		}
-		w.WriteHeader(code)
-		io.WriteString(w, strings.Repeat("sorry ", 100))
 	})
-	for _, c := range []struct {
-		code int
-		says string
-	}{
-		{400, "status 400 Bad Request: ask the server's owner"},
-		{401, "status 401 Unauthorized: it asks for permission"},
-		{404, "status 404 Not Found: check the path"},
-		{429, "Retry-After: 120"},
-		{500, "status 500 Internal Server Error: the fault is the server's"},
-		{503, "run fewer tasks at once"},
-		{599, "status 599: the fault"},
-	} {
-		address := fmt.Sprint(s.URL, "/", c.code)
-		_, err := run(t.Context(), Fetch, address)
-		wantFetchError(t, err, address, c.code, c.says)
-	}
 }
 
 // The body of a failure is not waited for to its end.
 func TestFetchStatusWithEndlessBody(t *testing.T) {
-	proctest.Check(t)
-	hungUp := make(chan struct{})
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		defer close(hungUp)
-		w.WriteHeader(http.StatusNotFound)
-		for {
-			if _, err := w.Write(make([]byte, 1<<10)); err != nil {
-				return
+	eachEngine(t, func(t *testing.T, e engine) {
+		hungUp := make(chan struct{})
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			defer close(hungUp)
+			w.WriteHeader(http.StatusNotFound)
+			for {
+				if _, err := w.Write(make([]byte, 1<<10)); err != nil {
+					return
+				}
 			}
-		}
+		})
+		e.do(t, func(ctx context.Context) {
+			_, err := fetch(ctx, s.URL)
+			wantFetchError(t, err, s.URL, 404, "check the path")
+			<-hungUp // before the context ends, and with it the connection
+		})
 	})
-	// By itself: an engine would end the context, and with it the connection.
-	_, err := fetch(t.Context(), s.URL)
-	wantFetchError(t, err, s.URL, 404, "check the path")
-	<-hungUp
 }
 
 func TestFetchBadURLs(t *testing.T) {
-	for _, c := range []struct{ address, says string }{
-		{"example.com/path", "write it in full, as https://example.com/path"},
-		{"ftp://example.com/", "it begins with ftp:, not with http:// or https://"},
-		{"file:///etc/passwd", "not with http:// or https://: write it as https://example.com/path"},
-		{"localhost:8080/", "write it in full, as https://localhost:8080/"},
-		{"", "it does not begin with http:// or https://: write it as https://example.com/path"},
-		{"http://", "it names no host"},
-		{"https://:80/", "it names no host"},
-		{"http://example.com/%zz", "not a URL: invalid URL escape"},
-		{"http://exa mple.com/", "not a URL"},
-	} {
-		_, err := run(t.Context(), Fetch, c.address)
-		wantFetchError(t, err, c.address, 0, c.says)
-	}
+	eachEngine(t, func(t *testing.T, e engine) {
+		for _, c := range []struct{ address, says string }{
+			{"example.com/path", "write it in full, as https://example.com/path"},
+			{"ftp://example.com/", "it begins with ftp:, not with http:// or https://"},
+			{"file:///etc/passwd", "not with http:// or https://: write it as https://example.com/path"},
+			{"localhost:8080/", "write it in full, as https://localhost:8080/"},
+			{"", "it does not begin with http:// or https://: write it as https://example.com/path"},
+			{"http://", "it names no host"},
+			{"https://:80/", "it names no host"},
+			{"http://example.com/%zz", "not a URL: invalid URL escape"},
+			{"http://exa mple.com/", "not a URL"},
+		} {
+			_, err := e.fetch(t.Context(), c.address)
+			wantFetchError(t, err, c.address, 0, c.says)
+		}
+	})
 }
 
 func TestFetchHidesPasswords(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if user, password, _ := r.BasicAuth(); user != "me" || password != "secret" {
-			w.WriteHeader(http.StatusForbidden)
+	eachEngine(t, func(t *testing.T, e engine) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if user, password, _ := r.BasicAuth(); user != "me" || password != "secret" {
+				w.WriteHeader(http.StatusForbidden)
+			}
+		})
+		withPassword := func(password string) string {
+			return strings.Replace(s.URL, "http://", "http://me:"+password+"@", 1)
 		}
+		got, err := e.fetch(t.Context(), withPassword("secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.URL != withPassword("xxxxx") || strings.Contains(got.String()+got.Fingerprint(), "secret") {
+			t.Errorf("got %+v", got)
+		}
+		_, err = e.fetch(t.Context(), withPassword("wrong"))
+		wantFetchError(t, err, withPassword("xxxxx"), 403, "permission")
 	})
-	withPassword := func(password string) string {
-		return strings.Replace(s.URL, "http://", "http://me:"+password+"@", 1)
-	}
-	got, err := run(t.Context(), Fetch, withPassword("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.URL != withPassword("xxxxx") || strings.Contains(got.String()+got.Fingerprint(), "secret") {
-		t.Errorf("got %+v", got)
-	}
-	_, err = run(t.Context(), Fetch, withPassword("wrong"))
-	wantFetchError(t, err, withPassword("xxxxx"), 403, "permission")
 }
 
 func TestFetchRedirects(t *testing.T) {
-	proctest.Check(t)
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		var n int
-		switch _, err := fmt.Sscanf(r.URL.Path, "/%d", &n); {
-		case r.URL.Path == "/round":
-			http.Redirect(w, r, "/round", http.StatusFound)
-		case r.URL.Path == "/ftp":
-			http.Redirect(w, r, "ftp://example.com/", http.StatusFound)
-		case err == nil && n > 0:
-			http.Redirect(w, r, fmt.Sprintf("/%d", n-1), http.StatusFound)
+	eachEngine(t, func(t *testing.T, e engine) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			var n int
+			switch _, err := fmt.Sscanf(r.URL.Path, "/%d", &n); {
+			case r.URL.Path == "/round":
+				http.Redirect(w, r, "/round", http.StatusFound)
+			case r.URL.Path == "/ftp":
+				http.Redirect(w, r, "ftp://example.com/", http.StatusFound)
+			case err == nil && n > 0:
+				http.Redirect(w, r, fmt.Sprintf("/%d", n-1), http.StatusFound)
+			}
+		})
+		if _, err := e.fetch(t.Context(), fmt.Sprint(s.URL, "/", maxRedirects)); err != nil {
+			t.Errorf("%d redirects: %v", maxRedirects, err)
 		}
+		address := fmt.Sprint(s.URL, "/", maxRedirects+1)
+		_, err := e.fetch(t.Context(), address)
+		wantFetchError(t, err, address, 0, "more than 10 redirects")
+		_, err = e.fetch(t.Context(), s.URL+"/round")
+		wantFetchError(t, err, s.URL+"/round", 0, "more than 10 redirects")
+		_, err = e.fetch(t.Context(), s.URL+"/ftp")
+		wantFetchError(t, err, s.URL+"/ftp", 0, "it begins with ftp:")
 	})
-	if _, err := run(t.Context(), Fetch, fmt.Sprint(s.URL, "/", maxRedirects)); err != nil {
-		t.Errorf("%d redirects: %v", maxRedirects, err)
-	}
-	address := fmt.Sprint(s.URL, "/", maxRedirects+1)
-	_, err := run(t.Context(), Fetch, address)
-	wantFetchError(t, err, address, 0, "more than 10 redirects")
-	_, err = run(t.Context(), Fetch, s.URL+"/round")
-	wantFetchError(t, err, s.URL+"/round", 0, "more than 10 redirects")
-	_, err = run(t.Context(), Fetch, s.URL+"/ftp")
-	wantFetchError(t, err, s.URL+"/ftp", 0, "it begins with ftp:")
 }
 
 func TestFetchRefused(t *testing.T) {
-	proctest.Check(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := "http://" + l.Addr().String()
-	l.Close()
-	_, err = run(t.Context(), Fetch, address)
-	wantFetchError(t, err, address, 0, "nothing listens there")
+	eachEngine(t, func(t *testing.T, e engine) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := "http://" + l.Addr().String()
+		l.Close()
+		_, err = e.fetch(t.Context(), address)
+		wantFetchError(t, err, address, 0, "nothing listens there")
+	})
 }
 
 func TestFetchBrokenOff(t *testing.T) {
-	proctest.Check(t)
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		conn, _, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		if r.URL.Path == "/body" {
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+	eachEngine(t, func(t *testing.T, e engine) {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			if r.URL.Path != "/" {
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+			}
+			if r.URL.Path == "/reset" {
+				conn.(*net.TCPConn).SetLinger(0)
+			}
+		})
+		for _, path := range []string{"/", "/body", "/reset"} {
+			_, err := e.fetch(t.Context(), s.URL+path)
+			wantFetchError(t, err, s.URL+path, 0, "the server broke off")
 		}
 	})
-	for _, path := range []string{"/", "/body"} {
-		_, err := run(t.Context(), Fetch, s.URL+path)
-		wantFetchError(t, err, s.URL+path, 0, "the server broke off")
-	}
 }
 
 func TestFetchTLS(t *testing.T) {
-	proctest.Check(t)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // failed handshakes are what is tested
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	plain := serve(t, func(http.ResponseWriter, *http.Request) {})
+	eachEngine(t, func(t *testing.T, e engine) {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
+		s.Config.ErrorLog = log.New(io.Discard, "", 0) // failed handshakes are what is tested
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		plain := serve(t, func(http.ResponseWriter, *http.Request) {})
 
-	t.Run("unknown authority", func(t *testing.T) {
-		_, err := run(t.Context(), Fetch, s.URL)
-		wantFetchError(t, err, s.URL, 0, "does not know who signed")
-	})
-	t.Run("no TLS there", func(t *testing.T) {
-		address := strings.Replace(plain.URL, "http:", "https:", 1)
-		_, err := run(t.Context(), Fetch, address)
-		wantFetchError(t, err, address, 0, "use http://")
-	})
+		t.Run("unknown authority", func(t *testing.T) {
+			_, err := e.fetch(t.Context(), s.URL)
+			wantFetchError(t, err, s.URL, 0, "does not know who signed")
+		})
+		t.Run("no TLS there", func(t *testing.T) {
+			address := strings.Replace(plain.URL, "http:", "https:", 1)
+			_, err := e.fetch(t.Context(), address)
+			wantFetchError(t, err, address, 0, "use http://")
+		})
 
-	known := x509.NewCertPool()
-	known.AddCert(s.Certificate())
-	t.Run("known authority", func(t *testing.T) {
-		withTransport(t, func(tr *http.Transport) { tr.TLSClientConfig = &tls.Config{RootCAs: known} })
-		if got, err := run(t.Context(), Fetch, s.URL); err != nil || got.Bytes != 5 {
-			t.Errorf("got %+v, %v", got, err)
-		}
-	})
-	t.Run("another name", func(t *testing.T) {
-		withTransport(t, func(tr *http.Transport) {
-			tr.TLSClientConfig = &tls.Config{RootCAs: known}
-			tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+		known := x509.NewCertPool()
+		known.AddCert(s.Certificate())
+		t.Run("known authority", func(t *testing.T) {
+			withTransports(t, &tls.Config{RootCAs: known}, "")
+			if got, err := e.fetch(t.Context(), s.URL); err != nil || got.Bytes != 5 {
+				t.Errorf("got %+v, %v", got, err)
 			}
 		})
-		_, err := run(t.Context(), Fetch, "https://another.test/")
-		wantFetchError(t, err, "https://another.test/", 0, "is for another name")
-	})
-	t.Run("out of date", func(t *testing.T) {
-		withTransport(t, func(tr *http.Transport) {
-			tr.TLSClientConfig = &tls.Config{RootCAs: known, Time: func() time.Time { return s.Certificate().NotAfter.Add(time.Hour) }}
+		t.Run("another name", func(t *testing.T) {
+			withTransports(t, &tls.Config{RootCAs: known}, s.Listener.Addr().String())
+			_, err := e.fetch(t.Context(), "https://another.test/")
+			wantFetchError(t, err, "https://another.test/", 0, "is for another name")
 		})
-		_, err := run(t.Context(), Fetch, s.URL)
-		wantFetchError(t, err, s.URL, 0, "out of date")
+		t.Run("out of date", func(t *testing.T) {
+			withTransports(t, &tls.Config{RootCAs: known, Time: func() time.Time { return s.Certificate().NotAfter.Add(time.Hour) }}, "")
+			_, err := e.fetch(t.Context(), s.URL)
+			wantFetchError(t, err, s.URL, 0, "out of date")
+		})
 	})
 }
 
@@ -382,28 +450,29 @@ func TestFetchHints(t *testing.T) {
 }
 
 func TestFetchCancelled(t *testing.T) {
-	proctest.Check(t)
-	reached := make(chan struct{})
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/body" {
-			io.WriteString(w, "the beginning")
-			w.(http.Flusher).Flush()
+	eachEngine(t, func(t *testing.T, e engine) {
+		reached := make(chan struct{})
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/body" {
+				io.WriteString(w, "the beginning")
+				w.(http.Flusher).Flush()
+			}
+			reached <- struct{}{}
+			<-r.Context().Done() // the client hangs up
+		})
+		for _, path := range []string{"/", "/body"} {
+			cause := errors.New("nobody wants it")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			go func() {
+				<-reached
+				cancel(cause)
+			}()
+			_, err := e.fetch(ctx, s.URL+path)
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
+				t.Errorf("%s: error %v, want context.Canceled and its cause", path, err)
+			}
 		}
-		reached <- struct{}{}
-		<-r.Context().Done() // the client hangs up
 	})
-	for _, path := range []string{"/", "/body"} {
-		cause := errors.New("nobody wants it")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		go func() {
-			<-reached
-			cancel(cause)
-		}()
-		_, err := fetch(ctx, s.URL+path)
-		if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
-			t.Errorf("%s: error %v, want context.Canceled and its cause", path, err)
-		}
-	}
 }
 
 func TestResponseString(t *testing.T) {

@@ -104,12 +104,17 @@ var pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 func read(ctx context.Context, r io.Reader, wrap func(error) error, use func([]byte) error) (int64, error) {
 	piece := pieces.Get().(*[pieceSize]byte)
 	defer pieces.Put(piece)
+	return readBy(ctx, r, piece[:], wrap, use)
+}
+
+// readBy is read with a buffer of the caller's.
+func readBy(ctx context.Context, r io.Reader, piece []byte, wrap func(error) error, use func([]byte) error) (int64, error) {
 	var size int64
 	for {
 		if err := strand.Yield(ctx); err != nil {
 			return size, err
 		}
-		n, err := r.Read(piece[:])
+		n, err := r.Read(piece)
 		size += int64(n)
 		if n > 0 {
 			if err := use(piece[:n]); err != nil {

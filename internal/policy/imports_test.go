@@ -14,6 +14,8 @@ import (
 const (
 	core    = "strand engine braid"
 	engines = "threading multiprocessing asyncio"
+
+	examples = core + " " + engines + " sim record dashboard choose cluster cli tasks"
 )
 
 // Modules of others, by what they are for.
@@ -59,11 +61,12 @@ var house = []rule{
 	{"cli", core + " " + engines + " sim record dashboard choose cluster internal/*",
 		system + " " + terminal + " github.com/spf13/cobra github.com/spf13/pflag" +
 			" github.com/schollz/progressbar/v3 github.com/dustin/go-humanize github.com/agnivade/levenshtein"},
-	{"tasks", core + " internal/*", system},
+	{"tasks", core + " asyncio internal/*", system},
 	{"cmd/*", "cli tasks", ""},
 
 	// Examples show what anybody can do, so they have no key to internal/.
-	{"examples/*", core + " " + engines + " sim record dashboard choose cluster cli tasks", ""},
+	{"examples/*", examples, ""},
+	{"examples/asyncio-http", examples, "github.com/valyala/fasthttp"},
 }
 
 // What the test files of a room may import besides what the room may, and the
