@@ -72,6 +72,12 @@ func TestHalfOpen(t *testing.T) {
 			return fmt.Errorf("Read: %v, want a timeout", err)
 		}
 		for name, c := range map[string]*asyncio.Conn{"dialled": client, "accepted": server} {
+			noDelay := 0
+			if err := control(c, func(fd int) {
+				noDelay, _ = unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY)
+			}); err != nil || noDelay != 1 {
+				return fmt.Errorf("%s: TCP_NODELAY is %d, %v; want 1", name, noDelay, err)
+			}
 			if got := keepAliveOf(c); got != "true 15 15 9" {
 				return fmt.Errorf("%s: keep-alive is %s, want true 15 15 9", name, got)
 			}
