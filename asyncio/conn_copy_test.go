@@ -90,8 +90,8 @@ func TestCloseReadWakes(t *testing.T) {
 	})
 }
 
-// TestNoDeadlock waits for the network longer than it takes to find a deadlock.
-func TestNoDeadlock(t *testing.T) {
+// TestNetworkIsNoDeadlock waits for the network longer than it takes to find a deadlock.
+func TestNetworkIsNoDeadlock(t *testing.T) {
 	proctest.Check(t)
 	err := asyncio.Run(t.Context(), func(ctx context.Context) error {
 		ln, err := asyncio.Listen(ctx, "tcp", "127.0.0.1:0")

@@ -53,9 +53,13 @@ type Process struct {
 	// connected to something else.
 	Stdin *PipeWriter
 
-	// Stdout and Stderr are this process's ends of the pipes from the outputs; nil
-	// for one that is connected to something else.
-	Stdout, Stderr *PipeReader
+	// Stdout is this process's end of the pipe from the standard output; nil if that
+	// is connected to something else.
+	Stdout *PipeReader
+
+	// Stderr is this process's end of the pipe from the standard error; nil if that
+	// is connected to something else.
+	Stderr *PipeReader
 
 	loop   *Loop
 	ctx    context.Context

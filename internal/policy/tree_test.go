@@ -86,7 +86,7 @@ func load(fsys fs.FS) (*tree, error) {
 			}
 			return nil
 		}
-		if !d.Type().IsRegular() {
+		if name == ".git" || !d.Type().IsRegular() { // a file in a second working tree
 			return nil
 		}
 		text, err := fs.ReadFile(fsys, name)
