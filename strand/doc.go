@@ -1,5 +1,5 @@
 // Package strand is what a running task may do: sleep, yield, and wait for one
-// another through mutexes, events, semaphores and queues.
+// another through locks, events, semaphores, barriers, queues and rate limiters.
 //
 // A strand is one line of execution, whoever runs it: a goroutine of its own, a
 // task on a pool's goroutine, a coroutine on an event loop, a coroutine in a
@@ -30,5 +30,14 @@
 //
 // Waiters are served strictly in the order of their arrival, and what they wait
 // for is handed to them: a strand that arrives later cannot overtake one that
-// waits.
+// waits. Two objects differ: an [RWMutex] lets in all waiting readers at once, and
+// those that a [Condition] notifies, in order, queue for its lock anew.
+//
+// # Identity
+//
+// The strands that engines start have an identity, [Strand], that ends with them. A
+// [Mutex] knows its owner by it and breaks when that ends without unlocking it, an
+// [RLock] may be locked again by the strand that holds it, and a [Local] has a value
+// for each strand. A goroutine that no engine has started gets an identity from
+// [Enter].
 package strand
