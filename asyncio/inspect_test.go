@@ -85,7 +85,7 @@ func TestDeadlock(t *testing.T) {
 			", until 2, in github.com/go-braid/braid/asyncio_test.TestDeadlock",
 			"coroutine 2: lock *strand.Mutex(",
 			", until 3",
-			"loop_test.go:",
+			"inspect_test.go:",
 			"cycle: ",
 			"asyncio.Shared",
 		} {
@@ -178,7 +178,7 @@ func TestDump(t *testing.T) {
 				t.Fatalf("line %d is not %q:\n%s", i, want, out.String())
 			}
 		}
-		if l := lines[3]; !strings.Contains(l, ", for 2s, in github.com/go-braid/braid/asyncio_test.") || !strings.Contains(l, "waitForIt") || !strings.Contains(l, "loop_test.go:") {
+		if l := lines[3]; !strings.Contains(l, ", for 2s, in github.com/go-braid/braid/asyncio_test.") || !strings.Contains(l, "waitForIt") || !strings.Contains(l, "inspect_test.go:") {
 			t.Errorf("the place is missing: %s", lines[3])
 		}
 		e.Set()
@@ -217,4 +217,3 @@ func TestTasksElsewhere(t *testing.T) {
 		t.Error("CallSoonThreadsafe = true on a loop that has ended")
 	}
 }
-
