@@ -176,14 +176,12 @@ func TestOutOfDescriptors(t *testing.T) {
 		defer ln.Close()
 		// The clients' sockets exist before the limit is reached.
 		const n = 5
-		var clients []net.Conn
 		for range n {
 			c, err := asyncio.Dial(ctx, "tcp", ln.Addr().String())
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			clients = append(clients, c)
 		}
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
