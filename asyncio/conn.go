@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -35,9 +34,12 @@ type Conn struct {
 	local, remote net.Addr
 }
 
+// own, which is nil, stands for the context that the coroutine was started with.
+var own context.Context
+
 // What a platform defines: a stream with the methods
 //
-//	read, write        as Conn has them, a nil context being the coroutine's own
+//	read, write        as Conn has them
 //	readable           waits until read might return something
 //	sendFile           has the system copy (part of) a file, if it can
 //	closeRead, closeWrite, close, abort
@@ -69,7 +71,7 @@ func (c *Conn) fail(op string, err error) error {
 // one. If nothing has come yet it waits, until the deadline at most or the context of
 // the coroutine is done. It returns io.EOF when the peer has ended the stream.
 func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.stream.read(nil, p)
+	n, err := c.stream.read(own, p)
 	return n, c.fail("read", err)
 }
 
@@ -85,7 +87,7 @@ func (c *Conn) ReadContext(ctx context.Context, p []byte) (int, error) {
 // What needs no wait is written even if that context is done, so that a protocol can
 // say good-bye.
 func (c *Conn) Write(p []byte) (int, error) {
-	n, err := c.stream.write(nil, p)
+	n, err := c.stream.write(own, p)
 	return n, c.fail("write", err)
 }
 
@@ -119,7 +121,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
-		if err := c.stream.readable(nil); err != nil {
+		if err := c.stream.readable(own); err != nil {
 			return total, c.fail("read", err)
 		}
 		n, err := c.pass(w)
@@ -222,6 +224,3 @@ func (c *Conn) SetWriteBuffer(bytes int) error {
 // the loop; Read and Write park the one that calls them until their function
 // returns true. The functions must not block, and not close the connection.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) { return c.stream.rawConn(), nil }
-
-// isTimeout reports whether err is that of a deadline.
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

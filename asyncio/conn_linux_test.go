@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -175,14 +176,12 @@ func TestOutOfDescriptors(t *testing.T) {
 		defer ln.Close()
 		// The clients' sockets exist before the limit is reached.
 		const n = 5
-		var clients []net.Conn
 		for range n {
 			c, err := asyncio.Dial(ctx, "tcp", ln.Addr().String())
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			clients = append(clients, c)
 		}
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -327,6 +326,64 @@ func TestDialCancelled(t *testing.T) {
 		cancel()
 		if err := dialling.Join(ctx); !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("Dial: %v, want Canceled", err)
+		}
+		return nil
+	})
+}
+
+// TestDescriptorsSent has a peer send a descriptor along: a read stops behind what
+// came with it, although there is more.
+func TestDescriptorsSent(t *testing.T) {
+	onLoop(t, func(ctx context.Context) error {
+		client, server, err := pair(ctx, "unix", filepath.Join(t.TempDir(), "socket"))
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		defer server.Close()
+		if err := server.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			return err
+		}
+		for range 3 {
+			if e := control(client, func(fd int) {
+				err = unix.Sendmsg(fd, []byte("abc"), unix.UnixRights(0), nil, 0)
+			}); err != nil || e != nil {
+				return errors.Join(err, e)
+			}
+			if _, err := client.Write([]byte("def")); err != nil {
+				return err
+			}
+			buf := make([]byte, 6)
+			if n, err := io.ReadFull(server, buf); err != nil || string(buf) != "abcdef" {
+				return fmt.Errorf("got %q, %v", buf[:n], err)
+			}
+		}
+		return nil
+	})
+}
+
+// TestListenCancelled cancels a Listen at about the time that it succeeds.
+func TestListenCancelled(t *testing.T) {
+	onLoop(t, func(ctx context.Context) error {
+		for i := range 100 {
+			sub, cancel := context.WithCancel(ctx)
+			listening := asyncio.Go(ctx, func(context.Context) error {
+				ln, err := asyncio.Listen(sub, "tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				return ln.Close()
+			})
+			for range i % 10 {
+				if err := strand.Yield(ctx); err != nil {
+					cancel()
+					return err
+				}
+			}
+			cancel()
+			if err := listening.Join(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				return err
+			}
 		}
 		return nil
 	})

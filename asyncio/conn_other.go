@@ -126,7 +126,7 @@ func (r rawConn) Read(f func(fd uintptr) bool) error {
 	if r.raw == nil {
 		return net.ErrClosed
 	}
-	return r.e.do(nil, &r.e.in, func() error { return r.raw.Read(f) })
+	return r.e.do(own, &r.e.in, func() error { return r.raw.Read(f) })
 }
 
 // Write implements [syscall.RawConn].
@@ -134,7 +134,7 @@ func (r rawConn) Write(f func(fd uintptr) bool) error {
 	if r.raw == nil {
 		return net.ErrClosed
 	}
-	return r.e.do(nil, &r.e.out, func() error { return r.raw.Write(f) })
+	return r.e.do(own, &r.e.out, func() error { return r.raw.Write(f) })
 }
 
 // An acceptor is a listener of package net.
@@ -163,7 +163,7 @@ func (l *Loop) listen(ln net.Listener, _ net.ListenConfig, network string) (*Lis
 
 func (a acceptor) accept(ctx context.Context, l *Listener) (*Conn, error) {
 	w := l.loop.current()
-	if ctx == nil {
+	if ctx == own {
 		ctx = &w.co.ctx
 	}
 	for {

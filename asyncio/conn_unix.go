@@ -154,7 +154,7 @@ func (s stream) sendFile(r io.Reader) (n int64, err error, done bool) {
 	}
 	for left > 0 {
 		var sent int
-		err = s.out.do(nil, func(fd int) error {
+		err = s.out.do(own, func(fd int) error {
 			var sendErr error
 			err := raw.Control(func(file uintptr) {
 				sent, sendErr = sysSendFile(fd, int(file), int(min(left, maxRaw)))
@@ -193,10 +193,10 @@ func (r rawConn) Control(f func(fd uintptr)) error {
 }
 
 // Read implements [syscall.RawConn].
-func (r rawConn) Read(f func(fd uintptr) bool) error { return r.k.in.do(nil, until(f)) }
+func (r rawConn) Read(f func(fd uintptr) bool) error { return r.k.in.do(own, until(f)) }
 
 // Write implements [syscall.RawConn].
-func (r rawConn) Write(f func(fd uintptr) bool) error { return r.k.out.do(nil, until(f)) }
+func (r rawConn) Write(f func(fd uintptr) bool) error { return r.k.out.do(own, until(f)) }
 
 func until(f func(fd uintptr) bool) func(int) error {
 	return func(fd int) error {

@@ -44,10 +44,10 @@ func (l *Loop) newEndpoint(c io.Closer, setRead, setWrite func(time.Time) error)
 }
 
 // do runs f, an operation on d, on a goroutine. If ctx is done first, it interrupts f
-// by a deadline. A nil ctx is that of the coroutine.
+// by a deadline. See own.
 func (e *endpoint) do(ctx context.Context, d *side, f func() error) error {
 	w := e.loop.current()
-	if ctx == nil {
+	if ctx == own {
 		ctx = &w.co.ctx
 	}
 	if err := d.turn.Lock(&strandContext{ctx, w.co}); err != nil {

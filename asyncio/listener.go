@@ -24,7 +24,7 @@ type Listener struct {
 
 // What a platform defines: an acceptor with the methods
 //
-//	accept            as Listener has it, a nil context being the coroutine's own
+//	accept            as Listener has it
 //	setDeadline, close, rawConn
 //
 // and listen, which makes one.
@@ -77,7 +77,7 @@ func networkOf(ctx context.Context, name string) (*Loop, error) {
 // out of descriptors, that is logged, and Accept waits and tries again, after 5 ms at
 // first and a second in the end: the connections stay in the system's queue.
 func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.acceptor.accept(nil, l)
+	c, err := l.acceptor.accept(own, l)
 	if err != nil {
 		return nil, fail("accept", l.network, nil, l.addr, err)
 	}

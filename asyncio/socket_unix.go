@@ -112,10 +112,10 @@ func (t *turn) Disarm() bool { return t.side.queue.Remove(&t.node) }
 // have a turn.
 const maxBurst = 16
 
-// begin begins an operation; end ends it. A nil ctx is that of the coroutine.
+// begin begins an operation; end ends it. See own.
 func (d *side) begin(ctx context.Context) (*worker, context.Context, error) {
 	w := d.socket.loop.current()
-	if ctx == nil {
+	if ctx == own {
 		ctx = &w.co.ctx
 	}
 	if d.busy {
@@ -273,7 +273,7 @@ func (k *socket) read(ctx context.Context, p []byte) (int, error) {
 // write writes all of p.
 func (k *socket) write(ctx context.Context, p []byte) (int, error) {
 	d := &k.out
-	early := ctx != nil
+	early := ctx != own
 	w, ctx, err := d.begin(ctx)
 	if err != nil {
 		return 0, err

@@ -25,8 +25,7 @@ type PacketConn struct {
 
 // What a platform defines: packets with the methods
 //
-//	readFrom, writeTo  as PacketConn has them, a nil context being the
-//	                   coroutine's own
+//	readFrom, writeTo  as PacketConn has them
 //	setReadDeadline, setWriteDeadline, setReadBuffer, setWriteBuffer
 //	close, rawConn
 //
@@ -63,7 +62,7 @@ func ListenPacket(ctx context.Context, network, addr string) (*PacketConn, error
 // that it came from, a [*net.UDPAddr]. What does not fit into p is lost. It obeys the
 // context that the coroutine was started with.
 func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, from, err := c.packets.readFrom(nil, p)
+	n, from, err := c.packets.readFrom(own, p)
 	return n, from, fail("read", c.network, c.addr, nil, err)
 }
 
@@ -77,7 +76,7 @@ func (c *PacketConn) ReadFromContext(ctx context.Context, p []byte) (int, net.Ad
 // waits while the system has no room for the packet. It obeys the context that the
 // coroutine was started with.
 func (c *PacketConn) WriteTo(p []byte, to net.Addr) (int, error) {
-	n, err := c.packets.writeTo(nil, p, to)
+	n, err := c.packets.writeTo(own, p, to)
 	return n, fail("write", c.network, c.addr, to, err)
 }
 
