@@ -64,6 +64,7 @@ type Process struct {
 	loop   *Loop
 	ctx    context.Context
 	cmd    *exec.Cmd
+	pid    int
 	keeper *Coroutine
 	kept   bool // the keeper runs
 	grace  time.Duration
@@ -159,6 +160,7 @@ func (c *Command) start(l *Loop) (p *Process, err error) {
 		}
 		return nil, err
 	}
+	p.pid = p.cmd.Process.Pid
 	return p, nil
 }
 
@@ -307,6 +309,9 @@ func (p *Process) reap() {
 	if held {
 		err = p.cmd.Wait()
 	}
+	if p.cmd.ProcessState == nil { // somebody else has reaped it, and os keeps its handle
+		_ = p.cmd.Process.Release()
+	}
 	p.err = err
 	p.reaped = true
 }
@@ -342,7 +347,7 @@ func (p *Process) closePipes() {
 }
 
 // PID returns the process's number. It may be called from any goroutine.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.pid }
 
 // Wait waits until the process has ended, no matter who still has its pipes open,
 // and returns nil if it has succeeded, and an [*exec.ExitError] if not. If the

@@ -94,14 +94,6 @@ func (w *worker) park(ctx context.Context) error {
 	return nil
 }
 
-// block parks the coroutine that runs until waits is woken, the context that the
-// coroutine was started with is done, or waits ends the wait itself. It is for
-// operations that are given no context.
-func (l *Loop) block(op strand.Op, waits strand.Waitable) error {
-	w := l.current()
-	return w.wait(&w.co.ctx, op, waits)
-}
-
 // wait parks the coroutine until waits is woken or ctx is done.
 func (w *worker) wait(ctx context.Context, op strand.Op, waits strand.Waitable) error {
 	if err := w.mayPark(ctx); err != nil {
