@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,8 @@ func scoped(t *testing.T, body func(ctx context.Context, g *braid.Group) error) 
 }
 
 func TestStartReady(t *testing.T) {
-	var served, over bool
+	var served bool
+	var over atomic.Bool
 	err := scoped(t, func(ctx context.Context, g *braid.Group) error {
 		begin := time.Now()
 		setup, cancel := context.WithTimeout(ctx, time.Minute)
@@ -33,15 +35,15 @@ func TestStartReady(t *testing.T) {
 			ready("127.0.0.1:80")
 			ready("again")
 			served = strand.Sleep(ctx, time.Hour) == nil // longer than setup lasts
-			over = true
+			over.Store(true)
 			return nil
 		})
 		cancel()
 		if addr != "127.0.0.1:80" || err != nil {
 			t.Errorf("Start = %q, %v", addr, err)
 		}
-		if d := time.Since(begin); d != time.Second || over {
-			t.Errorf("Start returned after %v, the child being over: %v", d, over)
+		if d := time.Since(begin); d != time.Second || over.Load() {
+			t.Errorf("Start returned after %v, the child being over: %v", d, over.Load())
 		}
 		return nil
 	})
