@@ -439,7 +439,7 @@ func TestStartFails(t *testing.T) {
 			{asyncio.Command{Args: []string{"true"}, Dir: "/no/such/dir"}, "/no/such/dir"},
 			{asyncio.Command{Args: []string{"true"}, OutputLimit: -1}, "OutputLimit is -1"},
 			{asyncio.Command{Args: []string{"true"}, Stdout: asyncio.Merge}, "Stdout: Merge is for the standard error"},
-			{asyncio.Command{Args: []string{"true"}, Stdin: asyncio.Merge}, "Stdin: Merge is for the standard error"},
+			{asyncio.Command{Args: []string{"true"}, Stdin: asyncio.Merge}, "Stdin: only the standard error can be merged"},
 			{asyncio.Command{Args: []string{"true"}, Stderr: asyncio.Redirect(nil)}, "Stderr: Redirect was given a nil file"},
 		} {
 			if _, err := asyncio.Start(ctx, c.cmd); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -56,7 +56,7 @@ func (p *plumbing) input(s Stdio) (theirs, ours *os.File, err error) {
 		theirs, ours, err = os.Pipe()
 		return theirs, ours, p.keep(theirs, ours, err)
 	case stdioMerge:
-		return nil, nil, errors.New("Merge is for the standard error")
+		return nil, nil, errors.New("only the standard error can be merged with another output")
 	}
 	theirs, err = s.given(os.Stdin)
 	return theirs, nil, err

@@ -197,9 +197,7 @@ func (st *stepper) ways() (ways []func()) {
 		}
 	}
 	running := len(ways) > 0
-	for _, cancel := range st.cancels() {
-		ways = append(ways, cancel)
-	}
+	ways = append(ways, st.cancels()...)
 	if !running && len(ways) > 0 {
 		// It is also possible that nobody is cancelled now.
 		ways = append([]func(){func() { st.passTimeOr(func() { st.left.cancels = 0 }) }}, ways...)
