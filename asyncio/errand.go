@@ -28,7 +28,8 @@ func (l *Loop) elsewhere(ctx context.Context, kind strand.Kind, f func(ctx conte
 	e := &errand{}
 	l.holds.Add(1) // the loop is not stuck meanwhile
 	go func() {
-		defer l.holds.Add(-1)
+		// On the loop, which thus looks anew whether anything can wake it.
+		defer l.post(func() { l.holds.Add(-1) })
 		e.finish(f(strand.Detach(ctx)), undo)
 	}()
 	taken := false
