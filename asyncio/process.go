@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/procgroup"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -289,7 +290,6 @@ func (p *Process) kill() {
 //	ownGroup             how a process is started
 //	awaitExit(pid) bool  waits for the end without reaping, or says that it cannot
 //	signalGroup(sig)     sends a signal to the group; an error if there is no such signal
-//	group.alive          whether anybody is left of a group whose leader has ended
 //	brokenPipe(err)      whether nobody reads a pipe
 func (p *Process) reap() {
 	held := awaitExit(p.PID())
@@ -320,8 +320,8 @@ func (p *Process) reap() {
 // ended: they have the grace, too. Nobody tells when the group is gone, so linger
 // looks, ever more seldom.
 func (p *Process) linger() {
-	g := group{id: p.PID()}
-	for pause := time.Millisecond; g.alive(); pause = min(2*pause, 100*time.Millisecond) {
+	g := procgroup.Group{ID: p.PID()}
+	for pause := time.Millisecond; g.Alive(); pause = min(2*pause, 100*time.Millisecond) {
 		select {
 		case <-p.dead:
 			return

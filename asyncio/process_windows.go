@@ -20,11 +20,6 @@ func (p *Process) signalGroup(sig syscall.Signal) error {
 	return p.cmd.Process.Kill()
 }
 
-// A group is the process alone.
-type group struct{ id int }
-
-func (g *group) alive() bool { return false }
-
 // brokenPipe reports whether a write failed because nobody reads.
 func brokenPipe(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-braid/braid/internal/procgroup"
 )
 
 // A process is a command that runs, with its group.
@@ -20,7 +22,6 @@ import (
 //	sysProcAttr               how a command is started
 //	awaitExit(pid) bool       waits for the end without reaping, or says that it cannot
 //	signalGroup(proc, sig)    sends a signal to the group, or returns errUnsupported
-//	group.alive               whether anybody of the group is left
 //	exitStatus, maxRSS        what is read from an os.ProcessState
 //	signalName, signalByName  the names of signals
 //	explainErrno              what a failed start means
@@ -129,8 +130,8 @@ func (p *process) wait() (state *os.ProcessState, err error) {
 // ended, or until it is over for it. Nobody tells when the group is gone, so
 // linger looks, ever more seldom.
 func (p *process) linger(over <-chan struct{}) {
-	g := group{id: p.proc.Pid}
-	for pause := time.Millisecond; g.alive(); pause = min(2*pause, 100*time.Millisecond) {
+	g := procgroup.Group{ID: p.proc.Pid}
+	for pause := time.Millisecond; g.Alive(); pause = min(2*pause, 100*time.Millisecond) {
 		select {
 		case <-over:
 			return

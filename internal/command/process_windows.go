@@ -18,11 +18,6 @@ func signalGroup(proc *os.Process, sig syscall.Signal) error {
 	return proc.Kill()
 }
 
-// A group is the process alone.
-type group struct{ id int }
-
-func (g *group) alive() bool { return false }
-
 func exitStatus(state *os.ProcessState) (code int, signal string) {
 	return state.ExitCode(), ""
 }

@@ -282,16 +282,3 @@ func TestReserve(t *testing.T) {
 		t.Errorf("the file has %d bytes, %v", info.Size(), err)
 	}
 }
-
-func TestGroupInProc(t *testing.T) {
-	if self := os.Getpid(); !inGroup(self, syscall.Getpgrp()) || inGroup(self, self+1<<20) {
-		t.Error("this process is not in its group alone")
-	}
-	g := group{id: syscall.Getpgrp()}
-	if !g.alive() || len(g.known) == 0 || !g.alive() {
-		t.Error("the group of this process is not alive")
-	}
-	if g := (group{id: 1 << 30}); g.alive() {
-		t.Error("a group that cannot be is alive")
-	}
-}
