@@ -36,7 +36,7 @@ func networks(t *testing.T, f func(t *testing.T, network, addr string)) {
 			case "tcp6":
 				ln, err := net.Listen("tcp6", "[::1]:0")
 				if err != nil {
-					t.Skip("no IPv6 here: ", err)
+					proctest.Skip(t, "no IPv6 here: %v", err)
 				}
 				ln.Close()
 				f(t, network, "[::1]:0")

@@ -130,6 +130,6 @@ func fullQueue(t *testing.T) (netip.AddrPort, func()) {
 		open = append(open, c)
 	}
 	clean()
-	t.Skip("this system's queues cannot be filled")
+	proctest.Skip(t, "this system's queues cannot be filled")
 	return addr, nil
 }

@@ -13,12 +13,13 @@
 //	func (e *Engine) Start(ctx context.Context, c *engine.Call) {
 //		ctx = c.Submit(ctx, &e.host) // says who runs the call, starts its queue deadline
 //		…                            // wait for room, or c.Refuse(engine.ErrSaturated)
-//		go c.Run(strand.Detach(ctx), worker) // runs the body, completes the call
+//		ctx, _ = strand.Enter(ctx)   // another strand, with an identity
+//		go c.Run(ctx, worker)        // runs the body, ends the strand, completes the call
 //	}
 //
 // (ctx carries the parker of the strand that submits. Whatever the engine starts
-// with a go statement must not park in that strand's name: hence Detach, or a
-// parker of the engine's own.)
+// with a go statement must not park in that strand's name: hence Enter, or a parker of
+// the engine's own.)
 //
 // and shows with the suite in package enginetest that it keeps the contract.
 //

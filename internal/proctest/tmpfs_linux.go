@@ -1,7 +1,6 @@
 package proctest
 
 import (
-	"os"
 	"syscall"
 	"testing"
 )
@@ -13,10 +12,7 @@ func Tmpfs(t testing.TB, options string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("cannot mount a tmpfs: %v: CI has to run this test as root", err)
-		}
-		t.Skipf("NOT TESTED: a full disk, as no tmpfs can be mounted: %v (run the test as root)", err)
+		Skip(t, "a full disk, as no tmpfs can be mounted: %v (run the test as root)", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
