@@ -1,6 +1,9 @@
 package braid
 
-import "github.com/go-braid/braid/engine"
+import (
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/codec"
+)
 
 // The errors of calls are those of package engine, under the names that callers
 // need most.
@@ -37,4 +40,23 @@ var (
 	ErrClosed = engine.ErrClosed
 	// ErrGoexit says that the task ended its goroutine and gave no result.
 	ErrGoexit = engine.ErrGoexit
+	// ErrPoison says that a call has ended every worker process that ran it.
+	ErrPoison = engine.ErrPoison
 )
+
+// RegisterError has sentinels keep their identity on the way from a worker process:
+// errors.Is finds them in the error of a call there as here. It is called when the
+// program starts, by the package that has the sentinels, so that the worker does the
+// same. Those of context, io, io/fs and braid itself are registered, as are all
+// syscall.Errno.
+//
+// It panics if there are two sentinels with the same text, by which they are told apart.
+func RegisterError(sentinels ...error) { codec.RegisterError(sentinels...) }
+
+// RegisterErrorType has errors of type E, a struct or a pointer to one, come home from a
+// worker process as what they were, for errors.As: their exported fields travel. It is
+// called when the program starts. Errors of other types come home as [RemoteError],
+// with their text and all that they wrap.
+//
+// It panics if values of type E cannot travel.
+func RegisterErrorType[E error]() { codec.RegisterErrorType[E]() }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
@@ -21,6 +22,9 @@ type Future[T any] struct {
 // use Cancel. The error of a failed call is a [*TaskError]; an error of Await's
 // own is not.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
+	if !f.isDone() && f.helper != nil {
+		f.helper.Help(f.isDone)
+	}
 	if !f.isDone() {
 		w := &futureWaiter{c: &f.completion}
 		op := strand.Op{Object: f, Kind: strand.OpAwait, Access: strand.Read}
@@ -85,6 +89,7 @@ type completion struct {
 	cancel  context.CancelCauseFunc // nil once done, so as not to keep the context alive
 	done    atomic.Bool             // changes under mu
 	err     error                   // set before done
+	helper  engine.Helper           // of who runs the call; nil: it has none
 	failure *failure                // set before done; to be told when err is taken
 	waiters waitq.List[func()]
 	ch      chan struct{} // made on demand

@@ -28,12 +28,24 @@ import (
 // strand.Err(ctx). When the input panics, Map yields the results of the inputs
 // before, and then the [*PanicError].
 //
+// On an engine for which a call is dear, such as worker processes, many small calls
+// travel together if nothing is lost by it: the task has a name, and the options set
+// no deadline and no retry. How many is measured: so many that they take about 2 ms,
+// at most twice as many as the time before, fewer when the input is slow. Each call has
+// its own outcome all the same. The default window is then twice the size of the
+// engine in such batches; a Limit bounds the calls as ever.
+//
 // Of the options, Limit and Ordered are read once for the whole; the others hold
 // for each call.
 func Map[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in iter.Seq[In], opts ...Option) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		if ex == nil {
 			ex = goroutines
+		}
+		if b, ok := batching[In, Out](ex, t, t.settings.with(opts)); ok {
+			b.yield = yield
+			b.run(ctx, in)
+			return
 		}
 		m := &mapping[In, Out]{ex: ex, task: t, settings: t.settings.with(opts), yield: yield}
 		m.settings.index = 0

@@ -28,9 +28,8 @@ func Submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in 
 }
 
 func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, s settings) *Future[Out] {
-	return start(ctx, ex, s, func(ctx context.Context) (Out, error) {
-		return t.fn(ctx, in)
-	})
+	v := &invocation[In, Out]{task: t, in: in}
+	return launch(ctx, ex, s, &v.job, v)
 }
 
 // Go hands a call of fn to ex, like [Submit]. Fn may be a closure, and so runs in
@@ -40,28 +39,55 @@ func Go[T any](ctx context.Context, ex Executor, fn func(context.Context) (T, er
 }
 
 // A job is a call and its future in one object: the inside that the engine sees
-// and the outside that the caller holds.
+// and the outside that the caller holds. What it runs is up to the object that it
+// is a part of.
 type job[T any] struct {
 	future Future[T]
 	call   engine.Call
-	fn     func(context.Context) (T, error)
 	value  T
 	scoped bool // a group answers for its failure
 }
 
-func start[T any](ctx context.Context, ex Executor, s settings, fn func(context.Context) (T, error)) *Future[T] {
+// launch hands the call of j, which is a part of body, to ex.
+func launch[T any](ctx context.Context, ex Executor, s settings, j *job[T], body engine.Body) *Future[T] {
 	if ex == nil {
 		ex = goroutines
 	}
-	j := &job[T]{fn: fn}
-	j.call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, j)
+	j.call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, body)
 	_, j.scoped = engine.As[*Group](ex)
+	j.future.helper, _ = engine.As[engine.Helper](ex)
 	if p, ok := strand.ParkerOf(ctx).(starter); ok {
 		p.Starting(&j.call, ex)
 	}
 	ctx, j.future.cancel = context.WithCancelCause(ctx)
 	ex.Start(ctx, &j.call)
 	return &j.future
+}
+
+// start hands a call of fn to ex.
+func start[T any](ctx context.Context, ex Executor, s settings, fn func(context.Context) (T, error)) *Future[T] {
+	c := &closure[T]{fn: fn}
+	return launch(ctx, ex, s, &c.job, c)
+}
+
+// A closure is a job that runs a function in this process.
+type closure[T any] struct {
+	job[T]
+	fn func(context.Context) (T, error)
+}
+
+// Run implements [engine.Body].
+func (c *closure[T]) Run(ctx context.Context) (err error) {
+	var zero T
+	c.value = zero
+	c.value, err = c.fn(ctx)
+	return err
+}
+
+// Done implements [engine.Body].
+func (c *closure[T]) Done(err error) {
+	c.fn = nil
+	c.job.done(err)
 }
 
 // A starter is the parker of a strand whose engine wants to know which calls its
@@ -90,23 +116,14 @@ func (r refuser) Start(ctx context.Context, c *engine.Call) {
 // errReturned is the cause of a task's context once the task has returned.
 var errReturned = errors.New("braid: the task that the context belongs to has returned")
 
-// Run implements [engine.Body].
-func (j *job[T]) Run(ctx context.Context) error {
-	var zero T
-	j.value = zero
-	v, err := j.fn(ctx)
-	j.value = v
-	return err
-}
-
 // Object returns what those wait for who await the call; see engine.Call.Object.
 func (j *job[T]) Object() any { return &j.future }
 
-// Done implements [engine.Body].
-func (j *job[T]) Done(err error) {
+// done completes the future.
+func (j *job[T]) done(err error) {
 	v := j.value
 	var zero T
-	j.fn, j.value = nil, zero // the future alone decides how long the result lives
+	j.value = zero // the future alone decides how long the result lives
 	j.future.cancel(errReturned)
 	watchUnobserved(j, err)
 	j.future.complete(v, err)

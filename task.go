@@ -74,9 +74,8 @@ func (t *Task[In, Out]) SubmitAny(ctx context.Context, ex Executor, in any, opts
 		err := fmt.Errorf("the argument is of type %T, not %v", in, reflect.TypeFor[In]())
 		return refused[any](ctx, s, err)
 	}
-	return start(ctx, ex, s, func(ctx context.Context) (any, error) {
-		return t.fn(ctx, arg)
-	})
+	v := &anyInvocation[In, Out]{task: t, in: arg}
+	return launch(ctx, ex, s, &v.job, v)
 }
 
 // A Definition is a task that [Define] made, without its types: what a command

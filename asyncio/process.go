@@ -281,18 +281,17 @@ func (p *Process) kill() {
 
 // reap waits for the process and takes note of how it ended, on a goroutine of its
 // own. No signal may go to the number of a process that is reaped, as it may be
-// another's by then; so where the system can wait without reaping (awaitExit), the
+// another's by then; so where the system can wait without reaping (procgroup.AwaitExit), the
 // number stays taken until nobody will send a signal any more. Elsewhere there is
 // an instant between the reaping and the note of it.
 //
 // What a platform defines:
 //
 //	ownGroup             how a process is started
-//	awaitExit(pid) bool  waits for the end without reaping, or says that it cannot
 //	signalGroup(sig)     sends a signal to the group; an error if there is no such signal
 //	brokenPipe(err)      whether nobody reads a pipe
 func (p *Process) reap() {
-	held := awaitExit(p.PID())
+	held := procgroup.AwaitExit(p.PID())
 	var err error
 	if !held {
 		err = p.cmd.Wait()

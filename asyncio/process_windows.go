@@ -9,9 +9,6 @@ import (
 
 var ownGroup *syscall.SysProcAttr
 
-// awaitExit says that it cannot: a process handle has no reaping to wait for.
-func awaitExit(pid int) bool { return false }
-
 // signalGroup kills the process itself. Any other signal is not supported.
 func (p *Process) signalGroup(sig syscall.Signal) error {
 	if sig != syscall.SIGKILL {

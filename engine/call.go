@@ -51,8 +51,11 @@ type Call struct {
 	base    context.Context // the context of the first Start
 	host    *Host
 	expiry  *queueDeadline
-	after   func() // see AfterBody
-	lastErr error  // of the last attempt that ran
+	after   func()          // see AfterBody
+	run     context.Context // of an attempt that Begin began
+	stopRun context.CancelFunc
+	worker  int   // that runs it
+	lastErr error // of the last attempt that ran
 }
 
 // A Host is what an engine tells a call about itself.
@@ -150,21 +153,9 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 // Run recovers panics. If the body ends its goroutine (runtime.Goexit), the call
 // completes with [ErrGoexit] and the goroutine ends: Run does not return.
 func (c *Call) Run(ctx context.Context, worker int) {
-	c.expiry.stop()
-	if ctx.Err() != nil {
-		c.bodyOver()
-		c.Refuse(strand.Err(ctx))
+	run, ok := c.Begin(ctx, worker)
+	if !ok {
 		return
-	}
-	c.begin()
-	if l := c.host.Listener; l != nil && l.Started != nil {
-		l.Started(c.event(ctx, worker))
-	}
-	run := ctx
-	if d := c.spec.Policy.Timeout; d > 0 {
-		var cancel context.CancelFunc
-		run, cancel = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
-		defer cancel()
 	}
 	returned := false
 	var err error
@@ -179,11 +170,102 @@ func (c *Call) Run(ctx context.Context, worker int) {
 		if self := strand.Self(ctx); self != nil {
 			self.End()
 		}
-		c.bodyOver()
-		c.settle(ctx, worker, true, err)
+		if returned {
+			c.Return(err)
+		} else {
+			c.Fail(err)
+		}
 	}()
-	err = c.blame(run, c.body.Run(run))
+	err = c.body.Run(run)
 	returned = true
+}
+
+// Begin says that the call begins to run somewhere else than on the calling
+// strand, such as in another process, as the engine's worker of that number. It
+// returns the context of the attempt, which ends with ctx and at the call's
+// Timeout, and true: then the executor must call [Call.Return] or [Call.Fail]
+// once. If ctx is done already, the call is refused, and Begin returns false.
+func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
+	c.expiry.stop()
+	if ctx.Err() != nil {
+		c.bodyOver()
+		c.Refuse(strand.Err(ctx))
+		return nil, false
+	}
+	c.begin()
+	c.worker = worker
+	if l := c.host.Listener; l != nil && l.Started != nil {
+		l.Started(c.event(ctx, worker))
+	}
+	c.run = ctx
+	if l := c.host.Listener; l != nil && l.Progress != nil {
+		c.run = WithProgress(ctx, func(done, total int64) { c.Progress(ctx, done, total) })
+	}
+	if d := c.spec.Policy.Timeout; d > 0 {
+		c.run, c.stopRun = context.WithTimeoutCause(c.run, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+	}
+	return c.run, true
+}
+
+// Return ends an attempt that Begin began: the task has returned err.
+func (c *Call) Return(err error) { c.Fail(c.blame(c.run, err)) }
+
+// Fail ends an attempt that Begin began: err, if it is not nil, is what kept the
+// task from returning, such as a panic or the death of its process.
+func (c *Call) Fail(err error) {
+	ctx := c.run
+	if c.stopRun != nil {
+		defer c.stopRun()
+	}
+	c.run, c.stopRun = nil, nil
+	c.bodyOver()
+	c.settle(ctx, c.worker, true, err)
+}
+
+// NotRun ends an attempt that Begin began, but in which the task did not come to
+// run: the call is refused with an error that wraps [ErrNotStarted] and why, or a
+// further attempt begins.
+func (c *Call) NotRun(why error) {
+	ctx := c.run
+	if c.stopRun != nil {
+		defer c.stopRun()
+	}
+	c.run, c.stopRun = nil, nil
+	c.bodyOver()
+	c.settle(ctx, c.worker, false, why)
+}
+
+// Restart ends an attempt that Begin began, for a reason that is not the task's
+// doing, or of no harm, and begins the next one: the call waits again, with the
+// context that Submit returned, and the executor must call Begin or Refuse. It
+// depends on no [Retry]. Why is what ended the attempt.
+func (c *Call) Restart(why error) {
+	ctx := c.run
+	if c.stopRun != nil {
+		defer c.stopRun()
+	}
+	c.run, c.stopRun = nil, nil
+	l := c.host.Listener
+	if l != nil && l.Retrying != nil {
+		e := c.event(ctx, c.worker)
+		e.Err = why
+		l.Retrying(e)
+	}
+	c.attempt++
+	c.state.Store(callWaiting)
+	if l != nil && l.Submitted != nil {
+		l.Submitted(c.event(ctx, 0))
+	}
+}
+
+// Progress tells the listener how far the running call says that it is; see
+// [Progress].
+func (c *Call) Progress(ctx context.Context, done, total int64) {
+	if l := c.host.Listener; l != nil && l.Progress != nil {
+		e := c.event(ctx, c.worker)
+		e.Done, e.Total = done, total
+		l.Progress(e)
+	}
 }
 
 // Refuse completes a call that has not begun to run, with an error that wraps

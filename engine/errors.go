@@ -79,7 +79,35 @@ const (
 	PhaseDecode Phase = "decode" // the argument is read in the worker
 	PhaseRun    Phase = "run"    // the task runs
 	PhaseEncode Phase = "encode" // the result is written in the worker
+	PhaseSubmit Phase = "submit" // the argument is written by who submits
+	PhaseResult Phase = "result" // the result is read by who submitted
+	PhaseStart  Phase = "start"  // the worker is not ready for calls yet
+	PhaseIdle   Phase = "idle"   // the worker waits for calls
+	PhaseStop   Phase = "stop"   // the worker was told to end
 )
+
+// A CodecError says that an argument or a result could not be turned into bytes,
+// or back. In PhaseSubmit and PhaseDecode the task has not run.
+type CodecError struct {
+	Phase Phase // PhaseSubmit, PhaseDecode, PhaseEncode or PhaseResult
+	Err   error // why
+}
+
+// Error says what could not be done, and why.
+func (e *CodecError) Error() string {
+	what := map[Phase]string{
+		PhaseSubmit: "the argument cannot be sent", PhaseDecode: "the worker cannot read the argument",
+		PhaseEncode: "the worker cannot send the result", PhaseResult: "the result cannot be read",
+	}[e.Phase]
+	return what + ": " + e.Err.Error()
+}
+
+// Unwrap returns e.Err.
+func (e *CodecError) Unwrap() error { return e.Err }
+
+// ErrPoison says that a call has cost so many workers their life that it is not
+// given to another.
+var ErrPoison = errors.New("the call is poison: it ended every worker that ran it")
 
 // A TimeoutError is the cause of a context that ended because a limit of the
 // call's policy was over. It matches context.DeadlineExceeded.
@@ -124,7 +152,12 @@ type CrashError struct {
 	Signal   string // the signal's name, such as "SIGKILL"; empty if none did
 	OOM      bool   // whether the process was killed for want of memory
 	Phase    Phase  // what it was doing for the call
-	Stderr   string // the last that it wrote to its standard error
+	Reason   string // why it died, as far as is known, such as "fatal error: concurrent map writes"
+	Stderr   string // the last that it wrote to its standard error, at most 64 KiB
+
+	UserTime   time.Duration // processor time that it used for itself
+	SystemTime time.Duration // processor time that the system used for it
+	MaxRSS     int64         // its largest memory in bytes; 0 where that is not known
 }
 
 // Error says which process died, how, and its last words.
@@ -142,7 +175,9 @@ func (e *CrashError) Error() string {
 	if e.Phase != "" {
 		fmt.Fprintf(&b, " (%s)", e.Phase)
 	}
-	if s := strings.TrimSpace(e.Stderr); s != "" {
+	if e.Reason != "" {
+		fmt.Fprintf(&b, ": %s", e.Reason)
+	} else if s := strings.TrimSpace(e.Stderr); s != "" {
 		fmt.Fprintf(&b, ": %s", s)
 	}
 	return b.String()
@@ -162,14 +197,18 @@ func (e *LostError) Error() string { return "the outcome is unknown: " + e.Err.E
 func (e *LostError) Unwrap() error { return e.Err }
 
 // A RemoteError is an error value that was made in another process and could
-// not come home as it was: its type and its text.
+// not come home as it was: its type, its text and what it wrapped.
 type RemoteError struct {
-	Type string // the Go type, such as "*fs.PathError"
-	Text string // what its Error method returned
+	Type    string  // the Go type, such as "*fs.PathError"
+	Text    string  // what its Error method returned
+	Wrapped []error // what its Unwrap method returned, each as it could come home
 }
 
 // Error returns the text.
 func (e *RemoteError) Error() string { return e.Text }
+
+// Unwrap returns e.Wrapped.
+func (e *RemoteError) Unwrap() []error { return e.Wrapped }
 
 // An InterruptedError says that a task gave up because its context was done: the
 // error that it returned was the context's.
@@ -220,6 +259,13 @@ func (e *ranError) As(target any) bool {
 		return false
 	}
 	return errors.As(e.err, target)
+}
+
+// Interrupt returns the error of an attempt that was ended by force because ctx, its
+// context, is done: an [InterruptedError] of how it ended, such as the death of its
+// process.
+func Interrupt(ctx context.Context, how error) error {
+	return &InterruptedError{Err: how, Cause: context.Cause(ctx), end: ctx.Err()}
 }
 
 // Interrupted reports whether err, the outcome of a call, says only that the

@@ -17,6 +17,8 @@ type Event struct {
 	Attempt int           // which attempt, from 1
 	Op      strand.Op     // what the strand waits for: Parked only
 	Delay   time.Duration // the pause before the next attempt: Retrying only
+	Done    int64         // how much of the work is done: Progress only
+	Total   int64         // how much work there is, 0 if that is not known: Progress only
 	Err     error         // the failure: Retrying, Finished, Unobserved, WorkerStopped
 }
 
@@ -31,7 +33,8 @@ type Event struct {
 //
 //	Submitted (Started (Parked Resumed)*)? (Retrying Submitted (Started …)?)* Finished
 //
-// with exactly one Finished, before the call's future has its result. (If a task
+// (Progress apart, which comes between Started and the end of the attempt), with
+// exactly one Finished, before the call's future has its result. (If a task
 // leaves goroutines behind that park in its name, Parked and Resumed may come
 // without one another, but not after Finished.)
 type Listener struct {
@@ -39,6 +42,7 @@ type Listener struct {
 	Started   func(Event) // its body begins to run
 	Parked    func(Event) // its body begins to wait
 	Resumed   func(Event) // its body goes on
+	Progress  func(Event) // its body says how far it is
 	Retrying  func(Event) // an attempt failed, the next one begins after Delay
 	Finished  func(Event) // the call is complete
 

@@ -13,14 +13,13 @@ import (
 // A process is a command that runs, with its group.
 //
 // No signal may go to the number of a process that has been reaped: it may be
-// another's by then. Where the system can wait without reaping (awaitExit), the
+// another's by then. Where the system can wait without reaping (procgroup.AwaitExit), the
 // number stays taken until the group has its last signal. Elsewhere there is an
 // instant between the reaping and the note of it.
 //
 // What a platform defines:
 //
 //	sysProcAttr               how a command is started
-//	awaitExit(pid) bool       waits for the end without reaping, or says that it cannot
 //	signalGroup(proc, sig)    sends a signal to the group, or returns errUnsupported
 //	exitStatus, maxRSS        what is read from an os.ProcessState
 //	signalName, signalByName  the names of signals
@@ -100,7 +99,7 @@ func (p *process) advance() {
 // wait returns when the command has ended and, if it was stopped, its group has
 // too or has been sent SIGKILL.
 func (p *process) wait() (state *os.ProcessState, err error) {
-	held := awaitExit(p.proc.Pid)
+	held := procgroup.AwaitExit(p.proc.Pid)
 	if !held {
 		state, err = p.proc.Wait()
 	}

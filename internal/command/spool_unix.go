@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // newUnlinkedFile returns an empty file in dir that has lost its name: a kill
@@ -23,14 +21,6 @@ func newUnlinkedFile(dir string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-func ignoringEINTR(f func() error) error {
-	for {
-		if err := f(); err != unix.EINTR {
-			return err
-		}
-	}
 }
 
 // reserve takes probeSize bytes of room for the empty file f and gives them

@@ -40,16 +40,17 @@ type rule struct{ room, ours, theirs string }
 // right.
 var house = []rule{
 	{"internal/*", "internal/* strand engine", system},
+	{"internal/codec", "strand engine internal/*", codec},
 	{"internal/input", "internal/*", "github.com/bmatcuk/doublestar/v4"},
 	{"internal/proctest", "internal/*", checkers},
 
 	{"strand", "internal/*", ""},
 	{"engine", "strand internal/*", ""},
 	{"engine/enginetest", core + " internal/*", checkers},
-	{"braid", "strand engine internal/*", system + " " + codec},
+	{"braid", "strand engine internal/*", system},
 
 	{"threading", core + " internal/*", system},
-	{"multiprocessing", core + " internal/*", system + " " + codec},
+	{"multiprocessing", core + " internal/*", system},
 	{"asyncio", core + " internal/*", system},
 	{"sim", core + " asyncio internal/*", ""},
 

@@ -44,6 +44,18 @@ func (l *List[T]) Push(n *Node[T]) {
 	l.n++
 }
 
+// PushFront adds n, which is in no list, at the head.
+func (l *List[T]) PushFront(n *Node[T]) {
+	if l.head == nil {
+		l.Push(n)
+		return
+	}
+	n.list, n.next, n.prev = l, l.head, nil
+	l.head.prev = n
+	l.head = n
+	l.n++
+}
+
 // Pop removes and returns the oldest node, or nil.
 func (l *List[T]) Pop() *Node[T] {
 	n := l.head

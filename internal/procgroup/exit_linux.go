@@ -1,4 +1,4 @@
-package asyncio
+package procgroup
 
 import (
 	"os"
@@ -6,10 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// awaitExit waits for the end of a child and leaves it unreaped. It waits in the
+// AwaitExit waits for the end of a child and leaves it unreaped, or returns false at
+// once where it cannot: its number stays taken until it is reaped. It waits in the
 // runtime's poller for the child's pidfd, and so holds no thread. Where there are no
 // pidfds, or they are forbidden, it holds one.
-func awaitExit(pid int) bool {
+func AwaitExit(pid int) bool {
 	return awaitPidfd(pid) || ignoringEINTR(func() error {
 		return unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 	}) == nil

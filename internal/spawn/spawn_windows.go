@@ -1,0 +1,45 @@
+package spawn
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func executable() (string, error) { return os.Executable() }
+
+// attributes has the files inherited under the numbers that they have.
+func attributes(files []*os.File) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{}
+	for _, f := range files {
+		h := syscall.Handle(f.Fd())
+		_ = syscall.SetHandleInformation(h, syscall.HANDLE_FLAG_INHERIT, syscall.HANDLE_FLAG_INHERIT)
+		a.AdditionalInheritedHandles = append(a.AdditionalInheritedHandles, h)
+	}
+	return a
+}
+
+func setFiles(*exec.Cmd, []*os.File) {}
+
+func start(cmd *exec.Cmd) error { return cmd.Start() }
+
+// Stopped reports whether the process is stopped by a signal, which there is not here.
+func (p *Process) Stopped() bool { return false }
+
+func (p *Process) signalGroup(sig os.Signal) error {
+	return p.cmd.Process.Kill() // there is nothing softer
+}
+
+func (p *Process) killGroup() {}
+
+func stateOf(ps *os.ProcessState) State {
+	return State{ExitCode: ps.ExitCode(), UserTime: ps.UserTime(), SystemTime: ps.SystemTime()}
+}
+
+type strays struct{}
+
+func descendants(int) strays { return strays{} }
+func (strays) kill()         {}
+
+// CloseForeign does nothing here.
+func CloseForeign([]uintptr) {}

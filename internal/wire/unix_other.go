@@ -1,0 +1,17 @@
+//go:build !unix
+
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+)
+
+// Read implements io.Reader.
+func (r *unixReader) Read(p []byte) (int, error) { return r.conn.Read(p) }
+
+func (r *unixReader) write([]byte, []*os.File) error {
+	return fmt.Errorf("wire: %s cannot pass open files: %w", runtime.GOOS, errors.ErrUnsupported)
+}

@@ -1,0 +1,162 @@
+package braid
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/codec"
+)
+
+// An invocation is a call of a task with its argument. It can travel: see
+// [engine.Portable].
+type invocation[In, Out any] struct {
+	job[Out]
+	task *Task[In, Out]
+	in   In
+}
+
+// Run implements [engine.Body].
+func (v *invocation[In, Out]) Run(ctx context.Context) (err error) {
+	var zero Out
+	v.value = zero
+	v.value, err = v.task.fn(ctx, v.in)
+	return err
+}
+
+// Done implements [engine.Body].
+func (v *invocation[In, Out]) Done(err error) {
+	var zero In
+	v.in, v.task = zero, nil
+	v.job.done(err)
+}
+
+// Len implements [engine.Portable].
+func (v *invocation[In, Out]) Len() int { return 1 }
+
+// Append implements [engine.Portable].
+func (v *invocation[In, Out]) Append(m *engine.Message, _ int) error {
+	return appendValue(m, &v.in)
+}
+
+// SetResult implements [engine.Portable].
+func (v *invocation[In, Out]) SetResult(_ int, m engine.Message) error {
+	return readValue(m, &v.value)
+}
+
+// SetError implements [engine.Portable].
+func (v *invocation[In, Out]) SetError(int, error) {}
+
+// Took implements [engine.Portable].
+func (v *invocation[In, Out]) Took(int, time.Duration) {}
+
+// An anyInvocation is an invocation whose caller does not know the types.
+type anyInvocation[In, Out any] struct {
+	job[any]
+	task *Task[In, Out]
+	in   In
+}
+
+// Run implements [engine.Body].
+func (v *anyInvocation[In, Out]) Run(ctx context.Context) error {
+	v.value = nil
+	out, err := v.task.fn(ctx, v.in)
+	v.value = out
+	return err
+}
+
+// Done implements [engine.Body].
+func (v *anyInvocation[In, Out]) Done(err error) {
+	var zero In
+	v.in, v.task = zero, nil
+	v.job.done(err)
+}
+
+// Len implements [engine.Portable].
+func (v *anyInvocation[In, Out]) Len() int { return 1 }
+
+// Append implements [engine.Portable].
+func (v *anyInvocation[In, Out]) Append(m *engine.Message, _ int) error {
+	return appendValue(m, &v.in)
+}
+
+// SetResult implements [engine.Portable].
+func (v *anyInvocation[In, Out]) SetResult(_ int, m engine.Message) error {
+	var out Out
+	if err := readValue(m, &out); err != nil {
+		return err
+	}
+	v.value = out
+	return nil
+}
+
+// SetError implements [engine.Portable].
+func (v *anyInvocation[In, Out]) SetError(int, error) {}
+
+// Took implements [engine.Portable].
+func (v *anyInvocation[In, Out]) Took(int, time.Duration) {}
+
+// Serve implements [engine.Function].
+func (t *Task[In, Out]) Serve(ctx context.Context, arg engine.Message, res *engine.Message, enter func(engine.Phase)) error {
+	// Whether the result can travel is known before the task runs.
+	if _, err := codec.For(reflect.TypeFor[Out]()); err != nil {
+		return &engine.CodecError{Phase: engine.PhaseDecode, Err: err}
+	}
+	var in In
+	if err := readValue(arg, &in); err != nil {
+		return &engine.CodecError{Phase: engine.PhaseDecode, Err: err}
+	}
+	enter(engine.PhaseRun)
+	out, err := t.fn(ctx, in)
+	if err != nil {
+		return err
+	}
+	enter(engine.PhaseEncode)
+	if err := appendValue(res, &out); err != nil {
+		return &engine.CodecError{Phase: engine.PhaseEncode, Err: err}
+	}
+	return nil
+}
+
+// appendValue writes a value.
+func appendValue[T any](m *engine.Message, v *T) error {
+	c, err := codec.For(reflect.TypeFor[T]())
+	if err != nil {
+		return err
+	}
+	small, bulk, files, err := codec.Append(c, m.Small, v)
+	if err != nil {
+		return err
+	}
+	m.Small, m.Bulk = small, bulk
+	if files != nil {
+		m.Files = append(m.Files, files...)
+	}
+	return nil
+}
+
+// readValue reads what appendValue has written.
+func readValue[T any](m engine.Message, v *T) error {
+	c, err := codec.For(reflect.TypeFor[T]())
+	if err != nil {
+		return err
+	}
+	return codec.Decode(c, m.Small, m.Owned, m.Files, v)
+}
+
+// Travels reports, with the path of the field, why a call of t cannot be run in
+// another process: its argument or its result has a part that cannot travel, such
+// as a channel or a function. It returns nil if it can.
+func (t *Task[In, Out]) Travels() error {
+	for _, typ := range []reflect.Type{reflect.TypeFor[In](), reflect.TypeFor[Out]()} {
+		if _, err := codec.For(typ); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AppendArgument writes in as an argument of t, for engines that start tasks
+// themselves. The error says why it cannot travel.
+func (t *Task[In, Out]) AppendArgument(m *engine.Message, in In) error { return appendValue(m, &in) }

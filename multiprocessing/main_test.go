@@ -1,0 +1,28 @@
+package multiprocessing_test
+
+import (
+	"context"
+	"log"
+	"os"
+	"testing"
+
+	"github.com/go-braid/braid/multiprocessing"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	multiprocessing.Main()
+	// A program under the race detector sleeps for a second before it exits, and so
+	// would every worker.
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	// The goroutine that starts processes never ends. It is started here, so that no
+	// test takes it for a leak.
+	p, err := multiprocessing.Start(context.Background(), square, 1)
+	if err == nil {
+		err = p.Join(context.Background())
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+}
