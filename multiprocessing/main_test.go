@@ -6,9 +6,12 @@ import (
 	"os"
 	"testing"
 
+	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/multiprocessing"
 	"go.uber.org/goleak"
 )
+
+var square = braid.Define("test.square", func(_ context.Context, n int) (int, error) { return n * n, nil })
 
 func TestMain(m *testing.M) {
 	multiprocessing.Main()

@@ -1,3 +1,5 @@
+//go:build unix
+
 package multiprocessing_test
 
 import (
@@ -22,7 +24,6 @@ import (
 )
 
 var (
-	square = braid.Define("test.square", func(_ context.Context, n int) (int, error) { return n * n, nil })
 	echo   = braid.Define("test.echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
 	floats = braid.Define("test.floats", func(_ context.Context, v []float64) ([]float64, error) { return v, nil })
 	whoami = braid.Define("test.whoami", func(context.Context, struct{}) (int, error) { return os.Getpid(), nil })
