@@ -14,6 +14,7 @@ import (
 var square = braid.Define("test.square", func(_ context.Context, n int) (int, error) { return n * n, nil })
 
 func TestMain(m *testing.M) {
+	play()
 	multiprocessing.Main()
 	// A program under the race detector sleeps for a second before it exits, and so
 	// would every worker.

@@ -63,6 +63,7 @@ type Pool struct {
 	after         []func()            // to be done when mu is released
 	files         map[fileKey][]*os.File
 	startFailures int         // in succession
+	startKills    int         // in succession: workers killed from outside before they were ready
 	retryAt       *time.Timer // the pause after a failed start
 	deaths        []time.Time // recent ones, oldest first
 	monitoring    bool
@@ -459,7 +460,7 @@ func (p *Pool) buried(w *worker, was int, err error) {
 		}
 		p.breakDown(err)
 	} else if was == starting && err != nil {
-		p.startFailure(err)
+		p.startFailure(err, w.wasShot())
 	} else if err != nil {
 		p.death(err)
 	}
@@ -482,22 +483,30 @@ func (p *Pool) startFailed(number int, err error) {
 	p.starting--
 	p.live--
 	p.numbers[number-1] = false
-	p.startFailure(err)
+	p.startFailure(err, false)
 	p.unlock()
 	p.left()
 	p.dispatch()
 }
 
 // maxStartFailures is the number of workers that may fail to start, one after the
-// other, before the pool is broken.
-const maxStartFailures = 5
+// other, before the pool is broken. Those that somebody else has killed are not to
+// blame, and far more of them may be.
+const (
+	maxStartFailures = 5
+	maxStartKills    = 200
+)
 
 // startFailure counts a failed start. The next attempt is made after a pause, from
 // 10 ms on, that doubles. It needs p.mu.
-func (p *Pool) startFailure(err error) {
-	p.startFailures++
-	if p.startFailures >= maxStartFailures {
-		p.breakDown(fmt.Errorf("%d workers in succession could not be started: %w", p.startFailures, err))
+func (p *Pool) startFailure(err error, shot bool) {
+	if shot {
+		p.startKills++
+	} else {
+		p.startFailures++
+	}
+	if p.startFailures >= maxStartFailures || p.startKills >= maxStartKills {
+		p.breakDown(fmt.Errorf("%d workers in succession could not be started: %w", p.startFailures+p.startKills, err))
 		return
 	}
 	if p.retryAt != nil {

@@ -209,8 +209,8 @@ func TestDeaths(t *testing.T) {
 			t.Errorf("%s: the error is %v", c.how, err)
 			continue
 		}
-		if c.how == "close" && crash.ExitCode == 71 {
-			continue // it noticed before it was killed
+		if c.how == "close" && crash.Phase == engine.PhaseRun {
+			continue // whoever notices first ends it: the pool, its control link, or the runtime
 		}
 		if crash.ExitCode != c.code || crash.Signal != c.signal || !strings.Contains(crash.Reason, c.reason) || crash.Phase != engine.PhaseRun {
 			t.Errorf("%s: code %d, signal %q, reason %q, phase %q", c.how, crash.ExitCode, crash.Signal, crash.Reason, crash.Phase)

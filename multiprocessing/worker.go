@@ -111,18 +111,26 @@ func (p *Pool) spawn(number int) (*worker, error) {
 func (w *worker) serve(h hello) {
 	go w.read()
 	go w.listen()
-	if err := w.control.Send(wire.Header{Kind: kindHello}, marshal(h), nil); err != nil {
-		w.kill() // the reader sees it die, unless it has already
-	}
+	// If this fails the worker is dead, or closed its end, and who listens sees that.
+	_ = w.control.Send(wire.Header{Kind: kindHello}, marshal(h), nil)
 }
+
+// lastGasp is how long a worker has to die that has closed its control link.
+const lastGasp = 100 * time.Millisecond
 
 // listen serves the control link until it is closed.
 func (w *worker) listen() {
 	for {
 		f, err := w.control.Recv()
 		if err != nil {
-			if !errors.Is(err, wire.ErrClosed) {
-				// It has closed the link, or sends nonsense: it is of no use.
+			if errors.Is(err, wire.ErrClosed) {
+				return
+			}
+			// It has closed the link, or sends nonsense: it is of no use. Most often
+			// it is dying, and is not to be taken for one that was killed here.
+			select {
+			case <-w.proc.Done():
+			case <-time.After(lastGasp):
 				w.kill()
 			}
 			return
@@ -154,7 +162,7 @@ func (w *worker) ready() {
 	w.state = idle
 	w.idleSince = time.Now()
 	p.starting--
-	p.startFailures = 0
+	p.startFailures, p.startKills = 0, 0
 	if p.closing && p.isDrained() {
 		p.retire(w)
 	} else {
@@ -368,6 +376,12 @@ func (w *worker) died(why error) {
 		l.WorkerStopped(w.event(err))
 	}
 	p.buried(w, was, err)
+}
+
+// wasShot reports whether a signal from elsewhere has ended the worker.
+func (w *worker) wasShot() bool {
+	st := w.proc.State()
+	return st.Signal == "SIGKILL" && !st.Killed && spawn.OOMKills() == w.oomKills
 }
 
 // crash describes the death of the worker.

@@ -4,6 +4,8 @@ package limits
 
 import (
 	"fmt"
+	"os"
+	"os/signal"
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +26,7 @@ func (l Limits) Apply() error {
 		set        bool
 	}{
 		{"memory", rlimitData, uint64(l.Memory), uint64(l.Memory), l.Memory > 0},
-		// SIGXCPU at the soft limit ends a Go program; SIGKILL at the hard one any.
+		// SIGXCPU comes at the soft limit; SIGKILL, at the hard one, ends who is deaf to it.
 		{"processor time", unix.RLIMIT_CPU, seconds(l.CPUTime), seconds(l.CPUTime) + 1, l.CPUTime > 0},
 		{"open files", unix.RLIMIT_NOFILE, l.OpenFiles, l.OpenFiles, l.OpenFiles > 0},
 		{"file size", unix.RLIMIT_FSIZE, uint64(l.FileSize), uint64(l.FileSize), l.FileSize > 0},
@@ -43,10 +45,25 @@ func (l Limits) Apply() error {
 			return fmt.Errorf("limits: %s: %w", r.name, err)
 		}
 	}
+	if l.CPUTime > 0 {
+		endAtCPULimit()
+	}
 	if l.Nice > 0 {
 		if err := renice(l.Nice); err != nil {
 			return fmt.Errorf("limits: niceness: %w", err)
 		}
 	}
 	return platform()
+}
+
+// endAtCPULimit ends the process when SIGXCPU comes, in the words and with the code of
+// the Go runtime when it dies of a signal. It would let this one pass.
+func endAtCPULimit() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, unix.SIGXCPU)
+	go func() {
+		<-c
+		fmt.Fprintln(os.Stderr, "SIGXCPU: processor time limit exceeded")
+		os.Exit(2)
+	}()
 }

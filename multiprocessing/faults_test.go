@@ -1,0 +1,496 @@
+//go:build unix
+
+package multiprocessing_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/proctest"
+	"github.com/go-braid/braid/multiprocessing"
+)
+
+// eventually waits until cond holds.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !cond(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("it did not come about that %s", what)
+		}
+	}
+}
+
+// isAlive reports whether a process runs; a zombie does not.
+func isAlive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return runtime.GOOS != "linux"
+	}
+	rest := string(stat[bytes.LastIndexByte(stat, ')')+1:])
+	return !strings.HasPrefix(rest, " Z") && !strings.HasPrefix(rest, " X")
+}
+
+var hoard [][]byte
+
+var (
+	grow = braid.Define("test.grow", func(_ context.Context, most int) (int, error) {
+		for n := 0; n < most; n += 1 << 20 {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			hoard = append(hoard, b)
+		}
+		return len(hoard), nil
+	})
+	burn = braid.Define("test.burn", func(context.Context, struct{}) (int, error) {
+		for n := 0; ; n++ {
+			if n < 0 {
+				return n, nil
+			}
+		}
+	})
+	openMany = braid.Define("test.openMany", func(_ context.Context, n int) (int, error) {
+		var files []*os.File
+		defer func() {
+			for _, f := range files {
+				f.Close()
+			}
+		}()
+		for range n {
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				return len(files), err
+			}
+			files = append(files, f)
+		}
+		return len(files), nil
+	})
+	writeFile = braid.Define("test.writeFile", func(_ context.Context, path string) (int, error) {
+		return 0, os.WriteFile(path, make([]byte, 1<<20), 0o600)
+	})
+	family = braid.Define("test.family", func(_ context.Context, out string) (int, error) {
+		for _, apart := range []bool{false, true} {
+			cmd := exec.Command("sleep", "1000")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: apart}
+			if err := cmd.Start(); err != nil {
+				return 0, err
+			}
+			fmt.Println("child", cmd.Process.Pid)
+		}
+		select {}
+	})
+	environment = braid.Define("test.environment", func(context.Context, struct{}) ([]string, error) {
+		return os.Environ(), nil
+	})
+	chatter = braid.Define("test.chatter", func(ctx context.Context, n int) (int, error) {
+		for i := range n {
+			braid.Progress(ctx, int64(i+1), int64(n))
+		}
+		slog.With("who", "chatter").WithGroup("g").Warn("a record", "n", n)
+		fmt.Println("to standard output")
+		fmt.Fprint(os.Stderr, "to standard error, without an end of line")
+		return n, nil
+	})
+	nest = braid.Define("test.nest", func(_ context.Context, allowed bool) (string, error) {
+		p, err := multiprocessing.NewPool(multiprocessing.Config{Nested: allowed, Workers: 1})
+		if err != nil {
+			return "", err
+		}
+		ctx := context.Background()
+		defer p.Close(ctx)
+		n, err := braid.Submit(ctx, p, square, 12).Await(ctx)
+		return strconv.Itoa(n), err
+	})
+	badInit = braid.Define("test.badInit", func(context.Context, string) (int, error) {
+		return 0, errSentinel
+	})
+	dieInit = braid.Define("test.dieInit", func(context.Context, string) (int, error) {
+		os.Exit(9)
+		return 0, nil
+	})
+	giant = braid.Define("test.giant", func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil })
+)
+
+// TestLimits: each limit ends or hinders the task, and the error says which it was.
+func TestLimits(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		proctest.Skip(t, "limits of memory need Linux")
+	}
+	ctx := deadline(t)
+	quiet := func(multiprocessing.Output) {}
+	if !raceEnabled { // the race detector takes more than there is
+		p := newPool(t, multiprocessing.Config{Workers: 1, MemoryLimit: 128 << 20, Output: quiet})
+		_, err := braid.Submit(ctx, p, grow, 1<<30).Await(ctx)
+		if crash, ok := errors.AsType[*braid.CrashError](err); !ok || !crash.OOM {
+			t.Errorf("memory: %v", err)
+		}
+	}
+	p := newPool(t, multiprocessing.Config{Workers: 1, CPUTimeLimit: time.Second, Output: quiet})
+	_, err := braid.Submit(ctx, p, burn, struct{}{}).Await(ctx)
+	if crash, ok := errors.AsType[*braid.CrashError](err); !ok || crash.Signal != "SIGXCPU" || crash.UserTime < 500*time.Millisecond {
+		t.Errorf("processor time: %v", err)
+	}
+	p = newPool(t, multiprocessing.Config{Workers: 1, OpenFiles: 64, FileSize: 4096, Nice: 3, Output: quiet})
+	n, err := braid.Submit(ctx, p, openMany, 100).Await(ctx)
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("open files: %d, %v", n, err)
+	}
+	if _, err := braid.Submit(ctx, p, writeFile, t.TempDir()+"/f").Await(ctx); !errors.Is(err, syscall.EFBIG) {
+		t.Errorf("file size: %v", err)
+	}
+	if got, err := braid.Submit(ctx, p, square, 7).Await(ctx); err != nil || got != 49 {
+		t.Errorf("afterwards: %d, %v", got, err)
+	}
+}
+
+// TestFamilyDies: with a worker die all that it has started, even what has left its
+// process group.
+func TestFamilyDies(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		proctest.Skip(t, "descendants outside of the group are found on Linux only")
+	}
+	ctx := deadline(t)
+	pids := make(chan int, 2)
+	p := newPool(t, multiprocessing.Config{Workers: 1, Grace: -1, Output: func(o multiprocessing.Output) {
+		var pid int
+		if _, err := fmt.Sscanf(o.Text, "child %d", &pid); err == nil {
+			pids <- pid
+		}
+	}})
+	f := braid.Submit(ctx, p, family, "")
+	children := []int{<-pids, <-pids}
+	f.Cancel(nil)
+	if _, err := f.Await(ctx); !engine.Cancelled(err) {
+		t.Errorf("the cancelled call: %v", err)
+	}
+	for _, pid := range children {
+		eventually(t, "a child of the worker is dead", func() bool { return !isAlive(pid) })
+	}
+}
+
+// TestEverythingComesHome: output, records of the log and progress, tagged.
+func TestEverythingComesHome(t *testing.T) {
+	ctx := deadline(t)
+	var mu sync.Mutex
+	var outputs []multiprocessing.Output
+	var progress []int64
+	var records bytes.Buffer
+	p := newPool(t, multiprocessing.Config{
+		Workers: 1, Logger: slog.New(slog.NewTextHandler(&records, nil)),
+		Output: func(o multiprocessing.Output) {
+			mu.Lock()
+			defer mu.Unlock()
+			outputs = append(outputs, o)
+		},
+		Listener: &engine.Listener{Progress: func(e engine.Event) { progress = append(progress, e.Done) }},
+	})
+	if _, err := braid.Submit(ctx, p, chatter, 3).Await(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(progress, []int64{1, 2, 3}) {
+		t.Errorf("progress: %v", progress)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	texts := make(map[string]bool)
+	for _, o := range outputs {
+		texts[o.Text] = o.Stderr
+		if o.Task != "test.chatter" || o.Worker != 1 || o.Attempt != 1 || o.PID == os.Getpid() {
+			t.Errorf("an output's tags: %+v", o)
+		}
+	}
+	if toErr, ok := texts["to standard output"]; !ok || toErr {
+		t.Errorf("standard output is missing: %v", texts)
+	}
+	if toErr := texts["to standard error, without an end of line"]; !toErr {
+		t.Errorf("standard error is missing: %v", texts)
+	}
+	for _, want := range []string{"level=WARN", `msg="a record"`, "who=chatter", "g.n=3", "worker=1", "task=test.chatter", "attempt=1"} {
+		if !strings.Contains(records.String(), want) {
+			t.Errorf("the record %q lacks %s", records.String(), want)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("BRAID_TEST_SECRET", "x")
+	t.Setenv("BRAID_TEST_SHARED", "y")
+	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, Env: []string{"PATH", "BRAID_TEST_SH*", "MADE=up", "GORACE"}})
+	env, err := braid.Submit(ctx, p, environment, struct{}{}).Await(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range env {
+		if name, _, _ := strings.Cut(e, "="); !slices.Contains([]string{"PATH", "BRAID_TEST_SHARED", "MADE", "GOMAXPROCS", "GORACE"}, name) {
+			t.Errorf("the worker has inherited %s", e)
+		}
+	}
+	if !slices.Contains(env, "BRAID_TEST_SHARED=y") || !slices.Contains(env, "MADE=up") {
+		t.Errorf("the worker lacks variables: %v", env)
+	}
+}
+
+func TestNested(t *testing.T) {
+	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1})
+	if _, err := braid.Submit(ctx, p, nest, false).Await(ctx); err == nil || !strings.Contains(err.Error(), "Nested: true") {
+		t.Errorf("a pool in a worker: %v", err)
+	}
+	if got, err := braid.Submit(ctx, p, nest, true).Await(ctx); err != nil || got != "144" {
+		t.Errorf("a pool in a worker that is allowed: %q, %v", got, err)
+	}
+}
+
+// TestStartFailures: workers that do not become ready break the pool, with the reason.
+func TestStartFailures(t *testing.T) {
+	ctx := deadline(t)
+	for _, c := range []struct {
+		init *multiprocessing.Initializer
+		want func(error) bool
+	}{
+		{multiprocessing.Task(badInit, ""), func(err error) bool { return errors.Is(err, errSentinel) }},
+		{multiprocessing.Task(dieInit, ""), func(err error) bool {
+			crash, ok := errors.AsType[*braid.CrashError](err)
+			return ok && crash.ExitCode == 9
+		}},
+	} {
+		p := newPool(t, multiprocessing.Config{Workers: 2, Init: c.init})
+		_, err := braid.Submit(ctx, p, square, 1).Await(ctx)
+		if !errors.Is(err, multiprocessing.ErrBroken) || !errors.Is(err, braid.ErrNotStarted) || !c.want(err) {
+			t.Errorf("the call failed with %v", err)
+		}
+	}
+}
+
+func TestReplacement(t *testing.T) {
+	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, MaxTasksPerWorker: 2})
+	var pids []int
+	for range 6 {
+		pid, err := braid.Submit(ctx, p, whoami, struct{}{}).Await(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	if pids[0] != pids[1] || pids[1] == pids[2] || pids[2] != pids[3] || pids[3] == pids[4] {
+		t.Errorf("with two calls for each worker, they ran in %v", pids)
+	}
+	if got := p.Statistics().Deaths; got != 0 {
+		t.Errorf("%d workers that were told to end count as deaths", got)
+	}
+
+	p = newPool(t, multiprocessing.Config{Workers: 1, IdleTimeout: 10 * time.Millisecond})
+	if _, err := braid.Submit(ctx, p, square, 1).Await(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an idle worker ends", func() bool { return len(p.Workers()) == 0 })
+	if got, err := braid.Submit(ctx, p, square, 3).Await(ctx); err != nil || got != 9 {
+		t.Errorf("after all workers had ended: %d, %v", got, err)
+	}
+}
+
+// TestTooLarge: what is larger than the limit fails alone, on either side.
+func TestTooLarge(t *testing.T) {
+	for _, pipes := range []bool{false, true} {
+		ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, MaxMessage: 1 << 20, Pipes: pipes})
+		if _, err := braid.Submit(ctx, p, echo, make([]byte, 1<<20)).Await(ctx); !errors.Is(err, braid.ErrNotStarted) || !strings.Contains(err.Error(), "MaxMessage") {
+			t.Errorf("an argument that is too large: %v", err)
+		}
+		_, err := braid.Submit(ctx, p, giant, 2<<20).Await(ctx)
+		if codec, ok := errors.AsType[*engine.CodecError](err); !ok || codec.Phase != engine.PhaseEncode {
+			t.Errorf("a result that is too large: %v", err)
+		}
+		if got, err := braid.Submit(ctx, p, square, 3).Await(ctx); err != nil || got != 9 || p.Statistics().Deaths != 0 {
+			t.Errorf("afterwards: %d, %v", got, err)
+		}
+	}
+}
+
+// TestMaxRestarts: a pool whose workers die too often is broken.
+func TestMaxRestarts(t *testing.T) {
+	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, MaxRestarts: 2, RestartPeriod: time.Hour})
+	for range 3 {
+		if _, err := braid.Submit(ctx, p, misbehave, "exit").Await(ctx); err == nil {
+			t.Fatal("it survived")
+		}
+	}
+	eventually(t, "the pool is broken", func() bool {
+		_, err := braid.Submit(ctx, p, square, 1).Await(ctx)
+		return errors.Is(err, multiprocessing.ErrBroken)
+	})
+}
+
+// TestKillStorm kills workers all the time; every call has its result once, and none
+// that did not die fails.
+func TestKillStorm(t *testing.T) {
+	const calls = 2000
+	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 2, MaxKills: 1000})
+	over := make(chan struct{})
+	var killer sync.WaitGroup
+	defer killer.Wait()
+	defer close(over)
+	killer.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+				ws := p.Workers()
+				if len(ws) > 0 && ws[i%len(ws)].Task != "" {
+					_ = syscall.Kill(ws[i%len(ws)].PID, syscall.SIGKILL)
+				}
+			}
+		}
+	})
+	in := func(yield func(int) bool) {
+		for i := range calls {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+	i := 0
+	for got, err := range braid.Map(ctx, p, slowSquare, in) {
+		if err != nil || got != i*i {
+			t.Fatalf("call %d: %d, %v", i, got, err)
+		}
+		i++
+	}
+	if i != calls {
+		t.Errorf("%d results of %d", i, calls)
+	}
+	if p.Statistics().Deaths == 0 {
+		t.Error("nobody was killed")
+	}
+}
+
+// TestKilledAtStart: workers that somebody kills before they are ready do not break the
+// pool.
+func TestKilledAtStart(t *testing.T) {
+	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1})
+	f := braid.Submit(ctx, p, square, 9)
+	killed := make(map[int]bool)
+	eventually(t, "eight workers are killed", func() bool {
+		for _, w := range p.Workers() {
+			if !killed[w.PID] && syscall.Kill(w.PID, syscall.SIGKILL) == nil {
+				killed[w.PID] = true
+			}
+		}
+		select {
+		case <-f.Done():
+			return true // one was faster than the killer
+		default:
+			return len(killed) >= 8
+		}
+	})
+	if got, err := f.Await(ctx); err != nil || got != 81 {
+		t.Errorf("the call that waited: %d, %v", got, err)
+	}
+}
+
+var slowSquare = braid.Define("test.slowSquare", func(_ context.Context, n int) (int, error) {
+	for end := time.Now().Add(200 * time.Microsecond); time.Now().Before(end); {
+	}
+	return n * n, nil
+}, braid.Idempotent())
+
+// asProgram has the test binary play a program that uses worker processes.
+const asProgram = "BRAID_TEST_PROGRAM"
+
+func program(how string) {
+	ctx := context.Background()
+	p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 2, Grace: time.Hour})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	var fs []*braid.Future[int]
+	for range 2 {
+		fs = append(fs, braid.Submit(ctx, p, whoami, struct{}{}))
+	}
+	for _, f := range fs {
+		_, _ = f.Await(ctx)
+	}
+	for how == "busy" && len(p.Workers()) < 2 {
+		runtime.Gosched()
+	}
+	if how == "busy" {
+		for range 2 {
+			braid.Submit(ctx, p, misbehave, "busy")
+		}
+		for p.Statistics().Running < 2 {
+			runtime.Gosched()
+		}
+	}
+	for _, w := range p.Workers() {
+		fmt.Println("worker", w.PID)
+	}
+	fmt.Println("ready")
+	select {}
+}
+
+// TestParentKilled: no worker outlives the program, busy or idle.
+func TestParentKilled(t *testing.T) {
+	for _, how := range []string{"idle", "busy"} {
+		cmd := exec.CommandContext(deadline(t), os.Args[0])
+		cmd.Env = append(os.Environ(), asProgram+"="+how)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var pids []int
+		for in := bufio.NewScanner(out); in.Scan() && in.Text() != "ready"; {
+			var pid int
+			if _, err := fmt.Sscanf(in.Text(), "worker %d", &pid); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		_ = cmd.Process.Kill()
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait()
+		if len(pids) == 0 {
+			t.Fatalf("%s: the program had no workers", how)
+		}
+		for _, pid := range pids {
+			eventually(t, how+": a worker dies with the program", func() bool { return !isAlive(pid) })
+		}
+	}
+}
+
+// TestNoMain: a program without Main is told what to add, and starts nothing.
+func TestNoMain(t *testing.T) {
+	cmd := exec.CommandContext(deadline(t), os.Args[0])
+	cmd.Env = append(os.Environ(), asProgram+"=without Main")
+	out, _ := cmd.Output()
+	if !strings.Contains(string(out), `add the line "multiprocessing.Main()"`) {
+		t.Errorf("it printed %q", out)
+	}
+}
