@@ -37,10 +37,18 @@ func (p python) does(script string, args ...string) program {
 
 // preparePeers unpacks and builds what this machine can run. Remove dir when
 // done.
-func preparePeers() (p *peers, err error) {
-	dir, err := os.MkdirTemp("", "braid-bench")
+func preparePeers() (*peers, error) {
+	dir, err := unpackPeers()
 	if err != nil {
 		return nil, err
+	}
+	return &peers{dir: dir, pythons: findPythons(dir), epoll: buildEpoll(dir)}, nil
+}
+
+// unpackPeers writes the files of the peers to a folder. Remove it when done.
+func unpackPeers() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "braid-bench"); err != nil {
+		return "", err
 	}
 	defer func() {
 		if err != nil {
@@ -49,12 +57,9 @@ func preparePeers() (p *peers, err error) {
 	}()
 	files, err := fs.Sub(peerFiles, "peers")
 	if err != nil {
-		return nil, err
+		return dir, err
 	}
-	if err := os.CopyFS(dir, files); err != nil {
-		return nil, err
-	}
-	return &peers{dir: dir, pythons: findPythons(dir), epoll: buildEpoll(dir)}, nil
+	return dir, os.CopyFS(dir, files)
 }
 
 // buildEpoll compiles the server in C.

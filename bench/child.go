@@ -15,13 +15,18 @@ import (
 // candidate in Go has a process of its own, as those in other languages do.
 const childArg = "-child"
 
-// child does what the parent asks for: a body or a server.
+// child does what the parent asks for: a body, a server, a pool of workers or one
+// of those.
 func child(args []string) error {
 	switch {
 	case len(args) == 4 && args[0] == "body":
 		return runBody(args[1], args[2], args[3])
 	case len(args) == 2 && args[0] == "server":
 		return serve(args[1])
+	case len(args) == 4 && args[0] == "pool":
+		return runPool(args[1], args[2], args[3])
+	case len(args) == 2 && args[0] == "worker":
+		return runChildWorker(args[1])
 	}
 	return fmt.Errorf("%s %s: this program alone uses that", childArg, strings.Join(args, " "))
 }

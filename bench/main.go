@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/go-braid/braid/multiprocessing"
 )
 
 // A suite is a set of cases that are measured together.
@@ -34,10 +36,12 @@ type suite struct {
 
 var suites = []suite{
 	{"command", "how fast commands are launched, beside a bare loop, xargs and GNU parallel", 11, commandCases},
+	{"multiprocessing", "worker processes, beside CPython, joblib, go-plugin, and what the machine can do; Linux only", 5, multiprocessingCases},
 	{"asyncio", "the event loop, beside goroutines, CPython, uvloop, gnet and epoll in C; Linux only", 5, asyncioCases},
 }
 
 func main() {
+	multiprocessing.Main()
 	if len(os.Args) > 1 && os.Args[1] == childArg {
 		if err := child(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -51,7 +55,7 @@ func main() {
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run -C bench . [-n ROUNDS] [-short] [-case TEXT] [SUITE…]\n\nsuites:")
 		for _, s := range suites {
-			fmt.Fprintf(flag.CommandLine.Output(), "  %-12s%s\n", s.name, s.doc)
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-17s%s\n", s.name, s.doc)
 		}
 		flag.PrintDefaults()
 	}

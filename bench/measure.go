@@ -49,6 +49,9 @@ func (r row) String() string {
 	if math.IsNaN(r.braid) {
 		return fmt.Sprintf("%s\t-\t%s\t%s\t-\t", name, r.peer, r.measure.format(r.value))
 	}
+	if math.IsNaN(r.ratio) || math.IsInf(r.ratio, 0) { // the peer's value is none
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t-\t", name, r.measure.format(r.braid), r.peer, r.measure.format(r.value))
+	}
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%.3f\t[%.3f, %.3f]", name,
 		r.measure.format(r.braid), r.peer, r.measure.format(r.value), r.ratio, r.lo, r.hi)
 }
@@ -176,12 +179,26 @@ func seconds(v float64) string {
 	return d.Round(unit).String()
 }
 
+// count writes a number of things; a median of them may have a half.
+func count(v float64) string {
+	if v != math.Trunc(v) {
+		return fmt.Sprintf("%.1f", v)
+	}
+	return thousands(int(v))
+}
+
+// percent writes a share of one.
+func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
+
 // size writes a number of bytes.
 func size(v float64) string {
 	if math.Abs(v) < 10*1024 {
 		return fmt.Sprintf("%.0f B", v)
 	}
-	return fmt.Sprintf("%.1f KiB", v/1024)
+	if math.Abs(v) < 10*1024*1024 {
+		return fmt.Sprintf("%.1f KiB", v/1024)
+	}
+	return fmt.Sprintf("%.1f MiB", v/1024/1024)
 }
 
 // thousands writes a number with commas.

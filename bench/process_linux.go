@@ -29,6 +29,11 @@ func resident(pid int) (float64, error) {
 	return memory(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss")
 }
 
+// proportional returns the same with what is shared divided among those who share.
+func proportional(pid int) (float64, error) {
+	return memory(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss")
+}
+
 // peakResident returns the most that resident was of this process.
 func peakResident() (float64, error) { return memory("/proc/self/status", "VmHWM") }
 

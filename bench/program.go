@@ -47,6 +47,8 @@ func (p program) candidate(run func(program) ([]float64, error)) candidate {
 func (p program) cmd(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, p.command[0], p.command[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
+	// What a killed program leaves behind may hold its output open.
+	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
@@ -58,7 +60,13 @@ type report struct {
 }
 
 // report runs a program that does a body, and returns what it says of it.
-func (p program) report() (report, error) {
+func (p program) report() (r report, err error) {
+	err = p.says(&r)
+	return r, err
+}
+
+// says runs a program and decodes the JSON that it prints.
+func (p program) says(v any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := p.cmd(ctx)
@@ -69,11 +77,10 @@ func (p program) report() (report, error) {
 		err = fmt.Errorf("killed after %v: %w", patience, err)
 	}
 	if err != nil {
-		return report{}, fmt.Errorf("%w\n%s", err, stderr.Bytes())
+		return fmt.Errorf("%w\n%s", err, stderr.Bytes())
 	}
-	var r report
-	if err := json.Unmarshal(out, &r); err != nil {
-		return report{}, fmt.Errorf("%q is not a report: %w", out, err)
+	if err := json.Unmarshal(out, v); err != nil {
+		return fmt.Errorf("%q is not a report: %w", out, err)
 	}
-	return r, nil
+	return nil
 }
