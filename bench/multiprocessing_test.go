@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"github.com/go-braid/braid/internal/proctest"
+	"github.com/go-braid/braid/multiprocessing"
 )
 
 // TestMain lets the program of the tests be a worker, as the suite is.
 func TestMain(m *testing.M) {
+	multiprocessing.Main()
 	if len(os.Args) > 1 && os.Args[1] == childArg {
 		if err := child(os.Args[2:]); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")
