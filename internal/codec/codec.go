@@ -132,6 +132,9 @@ func Append[T any](c *Codec, buf []byte, v *T) (small, bulk []byte, files []*os.
 // the value may keep the memory of data. The files are the value's; those that it does
 // not take are closed.
 func Decode[T any](c *Codec, data []byte, owned bool, files []*os.File, v *T) error {
+	if !c.files {
+		closeFiles(files)
+	}
 	switch c.form {
 	case formEmpty:
 		if len(data) != 0 {
@@ -210,6 +213,8 @@ var encMode, decMode = modes()
 // maxDepth bounds how deep a value can be nested. Beyond it is taken to contain itself.
 const maxDepth = 10_000
 
+var errDeep = fmt.Errorf("the value is nested more than %d levels deep, or contains itself", maxDepth)
+
 func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 	enc, err := cbor.EncOptions{
 		Time: cbor.TimeRFC3339Nano, TimeTag: cbor.EncTagRequired,
@@ -235,7 +240,7 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 // appendCBOR writes the value that v points to.
 func (c *Codec) appendCBOR(buf []byte, v any) (small, bulk []byte, files []*os.File, err error) {
 	if c.deep && isDeeper(reflect.ValueOf(v), maxDepth) {
-		return buf, nil, nil, fmt.Errorf("the value is nested more than %d levels deep, or contains itself", maxDepth)
+		return buf, nil, nil, errDeep
 	}
 	b := bytes.NewBuffer(buf)
 	if c.files {
@@ -260,11 +265,7 @@ func (c *Codec) decodeCBOR(data []byte, files []*os.File, v any) error {
 		defer taking.Unlock()
 		taking.active, taking.files = true, files
 		defer func() {
-			for _, f := range taking.files {
-				if f != nil {
-					_ = f.Close()
-				}
-			}
+			closeFiles(taking.files)
 			taking.active, taking.files = false, nil
 		}()
 	}

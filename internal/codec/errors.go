@@ -39,10 +39,13 @@ type node struct {
 // A kind is a type of errors that arrive as what they were.
 type kind struct {
 	name string
-	// pack returns what must travel of err besides the errors that it wraps.
-	pack func(err error) any
+	// pack writes what must travel of err besides the errors that it wraps.
+	pack func(err error) ([]byte, error)
 	// unpack makes the error again.
 	unpack func(payload []byte, wrapped []error) (error, error)
+	// told is whether type and text travel too: it is the program that registers the
+	// type, and the other process may not have done so.
+	told bool
 }
 
 var registry = struct {
@@ -65,12 +68,12 @@ func RegisterError(sentinels ...error) {
 	registry.Lock()
 	defer registry.Unlock()
 	for _, err := range sentinels {
-		if err == nil || !reflect.TypeOf(err).Comparable() {
+		if err == nil || !reflect.ValueOf(err).Comparable() {
 			panic(fmt.Sprintf("braid: RegisterError: an error of type %T is no sentinel: it cannot be compared", err))
 		}
 		name := err.Error()
 		if old, ok := registry.byName[name]; ok && old != err {
-			panic(fmt.Sprintf("braid: RegisterError: there are two sentinels with the text %q", name))
+			panic(fmt.Sprintf("braid: RegisterError: there are two sentinels with the text %q, by which they are told apart: a %T and a %T; change one text", name, old, err))
 		}
 		registry.sentinels[err], registry.byName[name] = name, err
 	}
@@ -84,15 +87,23 @@ func RegisterErrorType[E error]() {
 	if t.Kind() == reflect.Pointer {
 		value = t.Elem()
 	}
-	if _, err := For(value); err != nil || t.Kind() == reflect.Interface {
+	c, err := For(value)
+	if err != nil || t.Kind() == reflect.Interface {
 		panic(fmt.Sprintf("braid: RegisterErrorType: values of type %v cannot travel: %v", t, err))
 	}
 	register(t, &kind{
 		name: t.String() + " of " + value.PkgPath(),
-		pack: func(err error) any { return err },
+		told: true,
+		pack: func(err error) ([]byte, error) {
+			if c.deep && isDeeper(reflect.ValueOf(err), maxDepth) {
+				return nil, errDeep
+			}
+			return encMode.Marshal(err)
+		},
 		unpack: func(payload []byte, _ []error) (error, error) {
 			v := reflect.New(value)
-			if err := decMode.Unmarshal(payload, v.Interface()); err != nil {
+			err := protect(func() error { return decMode.Unmarshal(payload, v.Interface()) })
+			if err != nil {
 				return nil, err
 			}
 			if t.Kind() != reflect.Pointer {
@@ -114,7 +125,7 @@ func wrapping[E error, P any](pack func(E) P, unpack func(P, []error) error) {
 	t := reflect.TypeFor[E]()
 	register(t, &kind{
 		name: t.String(),
-		pack: func(err error) any { return pack(err.(E)) },
+		pack: func(err error) ([]byte, error) { return encMode.Marshal(pack(err.(E))) },
 		unpack: func(payload []byte, wrapped []error) (error, error) {
 			var p P
 			if err := decMode.Unmarshal(payload, &p); err != nil {
@@ -198,7 +209,7 @@ func cut(s string) string {
 		return s
 	}
 	n := maxErrorText
-	for n > 0 && !utf8.RuneStart(s[n]) {
+	for n > maxErrorText-utf8.UTFMax && !utf8.RuneStart(s[n]) {
 		n--
 	}
 	return s[:n] + "… (cut)"
@@ -227,25 +238,27 @@ func pack(err error, depth int, nodes *int) (n *node) {
 			n.Text = cut(fmt.Sprintf("%s (and a method of it panicked: %v)", n.Text, v))
 		}
 	}()
-	t := reflect.TypeOf(err)
+	// A value of a comparable type need not be comparable: an interface in it may hold
+	// a slice.
+	comparable := reflect.ValueOf(err).Comparable()
 	registry.RLock()
 	name, isSentinel := "", false
-	if t.Comparable() {
+	if comparable {
 		name, isSentinel = registry.sentinels[err]
 	}
-	k := registry.kinds[t]
+	k := registry.kinds[reflect.TypeOf(err)]
 	registry.RUnlock()
 	if isSentinel {
-		return &node{Kind: sentinelKind, Text: name}
+		n.Kind, n.Text = sentinelKind, name
+		return n
 	}
 	n.Text = cut(err.Error())
 	if *nodes > maxErrorNodes || depth > maxErrorDepth {
 		return n
 	}
 	if k != nil {
-		if b, err := encMode.Marshal(k.pack(err)); err == nil && len(b) <= MaxError {
+		if b, err := k.pack(err); err == nil && len(b) <= MaxError {
 			n.Kind, n.Payload = k.name, b
-			n.Type, n.Text = "", ""
 		}
 	}
 	switch e := err.(type) {
@@ -259,6 +272,9 @@ func pack(err error, depth int, nodes *int) (n *node) {
 				n.Children = append(n.Children, pack(w, depth+1, nodes))
 			}
 		}
+	}
+	if n.Kind != "" && !k.told {
+		n.Type, n.Text = "", ""
 	}
 	return n
 }

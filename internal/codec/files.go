@@ -27,6 +27,15 @@ func carries(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t.Implements(reflect.TypeFor[carrier]())
 }
 
+// closeFiles closes those that nobody has taken.
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
 var errNoMessage = errors.New("the value holds an open file: it travels only in the argument or result of a call and in messages between processes")
 
 // AttachFile has f travel with the value that is being written, and returns the number

@@ -93,6 +93,12 @@ func (w *walk) checkStruct(t reflect.Type, path string, refuse func(string, ...a
 			continue
 		}
 		travels = true
+		if f.Anonymous && !f.IsExported() && f.Type.Kind() == reflect.Pointer {
+			return &UnsupportedError{
+				Type: f.Type, Path: path + "." + f.Name,
+				Reason: "who reads it cannot set an embedded pointer to a type that is not exported; embed the struct itself",
+			}
+		}
 		if err := w.check(f.Type, path+"."+f.Name); err != nil {
 			return err
 		}
@@ -105,8 +111,8 @@ func (w *walk) checkStruct(t reflect.Type, path string, refuse func(string, ...a
 
 // skipped reports whether CBOR leaves the field out.
 func skipped(f reflect.StructField) bool {
-	tag, ok := f.Tag.Lookup("cbor")
-	if !ok {
+	tag := f.Tag.Get("cbor")
+	if tag == "" {
 		tag = f.Tag.Get("json")
 	}
 	if tag == "-" {

@@ -4,6 +4,7 @@ package limits
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func (l *Limits) fields() []field {
 	return []field{
 		{"memory", func() int64 { return l.Memory }, func(n int64) { l.Memory = n }},
 		{"processor time", func() int64 { return int64(l.CPUTime) }, func(n int64) { l.CPUTime = time.Duration(n) }},
-		{"open files", func() int64 { return int64(l.OpenFiles) }, func(n int64) { l.OpenFiles = uint64(n) }},
+		{"open files", func() int64 { return int64(min(l.OpenFiles, math.MaxInt64)) }, func(n int64) { l.OpenFiles = uint64(n) }},
 		{"file size", func() int64 { return l.FileSize }, func(n int64) { l.FileSize = n }},
 		{"niceness", func() int64 { return int64(l.Nice) }, func(n int64) { l.Nice = int(n) }},
 	}
@@ -83,4 +84,10 @@ func (l Limits) Unsupported() []string {
 }
 
 // seconds rounds a duration up.
-func seconds(d time.Duration) uint64 { return uint64((d + time.Second - 1) / time.Second) }
+func seconds(d time.Duration) uint64 {
+	s := d / time.Second
+	if d%time.Second > 0 {
+		s++
+	}
+	return uint64(s)
+}
