@@ -25,7 +25,7 @@ func trip[T any](t *testing.T, v T, equal func(a, b T) bool) {
 		t.Errorf("For(%T): %v", v, err)
 		return
 	}
-	for header := range 9 {
+	for _, header := range []int{0, 1, 7} {
 		small, bulk, files, err := Append(c, bytes.Repeat([]byte{0xAA}, header), &v)
 		if err != nil {
 			t.Errorf("Append of a %T: %v", v, err)
