@@ -100,9 +100,10 @@ func tooLarge(size, limit int64) error {
 //	28  4  CRC-32C of the bytes before and of the payload, or a part of it
 const headerSize = 32
 
-// checked is how much of a large fragment of a ring the checksum covers: the memory of
-// a living machine does not flip bits, and what a dead process left unfinished is never
-// published. Streams check all.
+// checked is the length up to which the checksum of a fragment in a ring covers the
+// payload. Beyond, it covers the header only: the memory of a living machine does not
+// flip bits, and what a dead process left unfinished is never published. Streams check
+// all.
 const checked = 4 << 10
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -155,13 +156,15 @@ func getHeader(b []byte, limit int64, due *fragment, done int64) (f fragment, er
 		return f, corrupt("the kind is 0")
 	case total > uint64(limit):
 		return f, corrupt("the length is %d, the limit %d", total, limit)
+	case uint64(binary.LittleEndian.Uint32(b)) > total:
+		return f, corrupt("a fragment of %d bytes in a message of %d", binary.LittleEndian.Uint32(b), total)
 	case f.further != (due != nil):
 		return f, corrupt("a fragment out of turn")
 	}
 	f.total = int64(total)
 	switch {
-	case due == nil && int64(f.length) > f.total:
-		return f, corrupt("a fragment of %d bytes in a message of %d", f.length, total)
+	case f.files > 0 && (int64(f.length) < f.total || f.Kind == kindMark):
+		return f, corrupt("files with a message that carries none")
 	case due != nil && (f.total != due.total || f.Header != due.Header || f.files != 0):
 		return f, corrupt("a fragment of another message")
 	case due != nil && (int64(f.length) > f.total-done || f.length == 0):

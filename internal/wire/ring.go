@@ -42,6 +42,10 @@ type Ring struct {
 	gone    atomic.Bool
 	closed  atomic.Bool
 
+	// Who uses the memory without one of the locks below, or sleeps on a word in
+	// it, holds this one for reading, so that Close does not take it away.
+	mapped sync.RWMutex
+
 	sending sync.Mutex
 	receive sync.Mutex
 	message assembly
@@ -174,7 +178,6 @@ func newRing(files []*os.File, limit int64, parent bool) (r *Ring, err error) {
 	up := newHalf(r.control.Bytes()[secondHalf:], rings[1])
 	if parent {
 		r.out, r.in = down, up
-		r.in.other = r.in.words.tail.Load()
 	} else {
 		r.out, r.in = up, down
 		r.maximum, r.watch = maxWatch, maxWatch
@@ -184,6 +187,7 @@ func newRing(files []*os.File, limit int64, parent bool) (r *Ring, err error) {
 	}
 	// Nothing has been sent yet, but the indices need not begin at 0.
 	r.in.own = r.in.words.head.Load()
+	r.in.other = r.in.own
 	r.out.own = r.out.words.tail.Load()
 	r.out.other = r.out.words.head.Load()
 	return r, nil
@@ -362,6 +366,8 @@ func (r *Ring) awaitRoom(need uint64) error {
 		if looks < 2000 && r.maximum+maxWatch > 0 && runtime.NumCPU() > 1 {
 			continue
 		}
+		// What was sent quietly must be taken out first.
+		r.wakeReader()
 		flag := &r.out.words.crowded
 		flag.Store(1)
 		if room, err = r.out.room(need); err != nil {
@@ -471,12 +477,14 @@ func (r *Ring) Await() error {
 	}
 	flag := &r.in.words.hungry
 	flag.Store(1)
-	ready := r.isReady()
-	r.receive.Unlock()
-	if ready {
+	if r.isReady() {
 		flag.Store(0)
+		r.receive.Unlock()
 		return nil
 	}
+	r.mapped.RLock()
+	defer r.mapped.RUnlock()
+	r.receive.Unlock()
 	if r.maximum == 0 {
 		return r.sleep(flag, r.wakeIn)
 	}
@@ -526,6 +534,10 @@ func (r *Ring) Leave() bool {
 	}
 	r.giveBack()
 	r.in.words.hungry.Store(1)
+	if r.state() != nil {
+		// The end has woken who sleeps before the flag was set again.
+		r.wakeOwn()
+	}
 	return r.isReady()
 }
 
@@ -544,6 +556,8 @@ func (r *Ring) Recv() (Frame, error) {
 
 // Mark implements [Link].
 func (r *Ring) Mark(m uint64) error {
+	r.mapped.RLock()
+	defer r.mapped.RUnlock()
 	if r.closed.Load() {
 		return ErrClosed
 	}
@@ -564,7 +578,11 @@ func (r *Ring) PeerMark() uint64 {
 // HangUp implements [Link].
 func (r *Ring) HangUp() {
 	r.gone.Store(true)
-	r.wakeOwn()
+	r.mapped.RLock()
+	defer r.mapped.RUnlock()
+	if !r.closed.Load() {
+		r.wakeOwn()
+	}
 }
 
 // wakeOwn wakes who sleeps on this side.
@@ -590,6 +608,8 @@ func (r *Ring) Close() error {
 	defer r.sending.Unlock()
 	r.receive.Lock()
 	defer r.receive.Unlock()
+	r.mapped.Lock()
+	defer r.mapped.Unlock()
 	r.last = r.in.words.mark.Load()
 	_ = r.wakeIn.Close()
 	_ = r.wakeOut.Close()

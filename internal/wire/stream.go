@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -82,8 +84,8 @@ func (s *Stream) send(h Header, small, bulk []byte) error {
 	}
 }
 
-// write writes a fragment. It needs s.sending.
-func (s *Stream) write(f *fragment, small, bulk []byte, files []*os.File) error {
+// write writes a fragment, and the rights to its files. It needs s.sending.
+func (s *Stream) write(f *fragment, small, bulk, rights []byte) error {
 	switch {
 	case s.over.Load():
 		return ErrClosed
@@ -93,7 +95,6 @@ func (s *Stream) write(f *fragment, small, bulk []byte, files []*os.File) error 
 		return s.broken
 	}
 	b := append(s.scratch[:0], make([]byte, headerSize)...)
-	f.files = len(files)
 	putHeader(b, f)
 	seal(b, small, bulk)
 	b = append(b, small...)
@@ -103,8 +104,8 @@ func (s *Stream) write(f *fragment, small, bulk []byte, files []*os.File) error 
 	}
 	s.scratch = b[:0]
 	var err error
-	if len(files) > 0 {
-		err = s.unix.write(b, files)
+	if len(rights) > 0 {
+		err = s.unix.write(b, rights)
 	} else {
 		_, err = s.conn.Write(b)
 	}
@@ -132,7 +133,13 @@ func (s *Stream) SendFiles(h Header, files ...*os.File) error {
 	}
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	return s.write(&fragment{Header: h}, nil, nil, files)
+	// A file that cannot be sent must not break the link.
+	rights, err := s.unix.rights(files)
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(files)
+	return s.write(&fragment{Header: h, files: len(files)}, nil, nil, rights)
 }
 
 // Recv implements [Link].
@@ -140,8 +147,11 @@ func (s *Stream) Recv() (Frame, error) {
 	var a assembly
 	for {
 		var header [headerSize]byte
-		if _, err := io.ReadFull(s.in, header[:]); err != nil {
-			return Frame{}, s.readError(err, a.open)
+		if s.over.Load() {
+			return Frame{}, ErrClosed // and not what was read ahead
+		}
+		if n, err := io.ReadFull(s.in, header[:]); err != nil {
+			return Frame{}, s.readError(err, a.open || n > 0)
 		}
 		due, done := a.due()
 		limit := s.limit
@@ -171,7 +181,7 @@ func (s *Stream) Recv() (Frame, error) {
 		}
 		files, err := s.unix.take(f.files)
 		if err != nil {
-			return Frame{}, err
+			return Frame{}, s.readError(err, true)
 		}
 		if a.open {
 			if fr, ok := a.frame(); ok {
@@ -207,19 +217,26 @@ func (s *Stream) readInto(buf *[]byte, n int) ([]byte, error) {
 	return (*buf)[start:], nil
 }
 
+// readError returns what Recv returns for an error of a read, inside a message or
+// between two.
 func (s *Stream) readError(err error, inside bool) error {
+	var bad *CorruptError
 	switch {
 	case s.over.Load():
 		return ErrClosed
-	case errors.Is(err, io.EOF) && inside:
+	case errors.As(err, &bad):
+		return err
+	case !s.gone.Load() && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err):
+		return err
+	case inside:
 		return io.ErrUnexpectedEOF
-	case errors.Is(err, io.EOF):
-		return io.EOF
-	case s.gone.Load() && !errors.Is(err, io.ErrUnexpectedEOF):
-		return io.EOF
 	}
-	return err
+	return io.EOF
 }
+
+// isReset reports whether an error of a read says that the other side is gone and had
+// not received all that was sent to it.
+func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 
 // Mark implements [Link].
 func (s *Stream) Mark(m uint64) error { return s.send(Header{Kind: kindMark, Seq: m}, nil, nil) }

@@ -41,20 +41,24 @@ func (r *unixReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// write writes b together with files.
-func (r *unixReader) write(b []byte, files []*os.File) error {
+// rights returns what passes files on. They must stay open until it is sent.
+func (r *unixReader) rights(files []*os.File) ([]byte, error) {
 	fds := make([]int, len(files))
 	for i, f := range files {
 		c, err := f.SyscallConn()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		// The descriptor stays open as long as f does: who sends keeps it.
 		if err := c.Control(func(fd uintptr) { fds[i] = int(fd) }); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	n, _, err := r.conn.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
+	return unix.UnixRights(fds...), nil
+}
+
+// write writes b together with the rights to files.
+func (r *unixReader) write(b, rights []byte) error {
+	n, _, err := r.conn.WriteMsgUnix(b, rights, nil)
 	if err == nil && n < len(b) {
 		_, err = r.conn.Write(b[n:])
 	}

@@ -12,6 +12,10 @@ import (
 // Read implements io.Reader.
 func (r *unixReader) Read(p []byte) (int, error) { return r.conn.Read(p) }
 
-func (r *unixReader) write([]byte, []*os.File) error {
+func (r *unixReader) rights([]*os.File) ([]byte, error) {
+	return nil, fmt.Errorf("wire: %s cannot pass open files: %w", runtime.GOOS, errors.ErrUnsupported)
+}
+
+func (r *unixReader) write([]byte, []byte) error {
 	return fmt.Errorf("wire: %s cannot pass open files: %w", runtime.GOOS, errors.ErrUnsupported)
 }
