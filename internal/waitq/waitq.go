@@ -44,10 +44,10 @@ func (l *List[T]) Push(n *Node[T]) {
 	l.n++
 }
 
-// PushFront adds n, which is in no list, at the head.
+// PushFront adds n, which must be in no list, at the head.
 func (l *List[T]) PushFront(n *Node[T]) {
-	if l.head == nil {
-		l.Push(n)
+	if l.head == nil || n.list != nil {
+		l.Push(n) // which panics in the second case
 		return
 	}
 	n.list, n.next, n.prev = l, l.head, nil

@@ -112,6 +112,48 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// Who is pushed to the front is the next one, of a list of any length.
+func TestPushFront(t *testing.T) {
+	var l List[int]
+	nodes := make([]Node[int], 5)
+	for i := range nodes {
+		nodes[i].Value = i
+	}
+	l.PushFront(&nodes[0])
+	l.PushFront(&nodes[1])
+	l.Push(&nodes[2])
+	l.PushFront(&nodes[3])
+	if got, want := values(t, &l), []int{3, 1, 0, 2}; !slices.Equal(got, want) {
+		t.Errorf("the list holds %v, want %v", got, want)
+	}
+	if !l.Remove(&nodes[1]) || l.Pop() != &nodes[3] {
+		t.Error("what was pushed to the front cannot be taken out")
+	}
+	l.PushFront(&nodes[4])
+	if got, want := values(t, &l), []int{4, 0, 2}; !slices.Equal(got, want) {
+		t.Errorf("the list holds %v, want %v", got, want)
+	}
+}
+
+func TestPushFrontTwicePanics(t *testing.T) {
+	var a, b List[int]
+	n, m := Node[int]{Value: 1}, Node[int]{Value: 2}
+	a.Push(&n)
+	b.Push(&m)
+	defer func() {
+		if recover() == nil {
+			t.Error("PushFront of a node that is in a list did not panic")
+		}
+		if got := values(t, &a); !slices.Equal(got, []int{1}) {
+			t.Errorf("its list holds %v, want [1]", got)
+		}
+		if got := values(t, &b); !slices.Equal(got, []int{2}) {
+			t.Errorf("the other list holds %v, want [2]", got)
+		}
+	}()
+	b.PushFront(&n)
+}
+
 func TestRemoveFromAnotherList(t *testing.T) {
 	var a, b List[int]
 	n := Node[int]{Value: 1}
@@ -185,6 +227,14 @@ func TestModel(t *testing.T) {
 				}
 				lists[l].Push(&nodes[i])
 				model[l] = append(model[l], i)
+			},
+			"push front": func(t *rapid.T) {
+				l, i := anyList.Draw(t, "list"), anyNode.Draw(t, "node")
+				if home(i) >= 0 {
+					t.Skip("the node is in a list")
+				}
+				lists[l].PushFront(&nodes[i])
+				model[l] = append([]int{i}, model[l]...)
 			},
 			"pop": func(t *rapid.T) {
 				l := anyList.Draw(t, "list")

@@ -147,19 +147,21 @@ func OpenRing(files []*os.File, limit int64) (*Ring, error) {
 func newRing(files []*os.File, limit int64, parent bool) (r *Ring, err error) {
 	r = &Ring{limit: limit, parent: parent}
 	var rings [2]*shm.Mapping
+	var control *shm.Mapping
 	defer func() {
 		if err != nil {
-			for _, m := range []*shm.Mapping{r.control, rings[0], rings[1]} {
+			for _, m := range []*shm.Mapping{control, rings[0], rings[1]} {
 				if m != nil {
 					_ = m.Close()
 				}
 			}
 		}
 	}()
-	if r.control, err = shm.Map(files[0]); err != nil {
+	if control, err = shm.Map(files[0]); err != nil {
 		return nil, err
 	}
-	if n := len(r.control.Bytes()); n != controlSize {
+	r.control = control
+	if n := len(control.Bytes()); n != controlSize {
 		return nil, corrupt("the control page has %d bytes", n)
 	}
 	for i := range rings {

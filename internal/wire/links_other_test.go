@@ -1,0 +1,5 @@
+//go:build !linux
+
+package wire
+
+var linkKinds = []linkKind{{"pipe", pipes}}
