@@ -25,7 +25,7 @@ type (
 	outer struct {
 		Plans map[string][]plan
 	}
-	closed struct{ a, b int }
+	closed struct{ _, _ int }
 	loop   struct {
 		Next *loop
 		F    func()
