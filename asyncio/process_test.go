@@ -616,7 +616,7 @@ func TestProcessWaitHoldsNoThread(t *testing.T) {
 	}
 	within(t, func(ctx context.Context) {
 		p := shell(t, ctx, `read x`, asyncio.Command{})
-		for !blockedIn("asyncio.awaitPidfd") {
+		for !blockedIn("procgroup.awaitPidfd") {
 			strand.Yield(ctx)
 		}
 		p.Stdin.Close()

@@ -105,3 +105,5 @@ func TestFieldTags(t *testing.T) {
 		t.Errorf("For = %v, want named.Dash refused", err)
 	}
 }
+
+var _ = pointing{closed: nil} // the codec alone looks at the field
