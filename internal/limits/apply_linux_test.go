@@ -182,7 +182,7 @@ func TestApply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			proctest.Check(t)
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), childVar+"="+name, limitsVar+"="+l.String(), "TMPDIR="+t.TempDir())
+			cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", childVar+"="+name, limitsVar+"="+l.String(), "TMPDIR="+t.TempDir())
 			out, err := cmd.CombinedOutput()
 			if err != nil || strings.TrimSpace(string(out)) != "good" {
 				t.Errorf("the child ended with %v and said\n%s", err, out)

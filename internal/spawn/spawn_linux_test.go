@@ -22,7 +22,10 @@ import (
 )
 
 // A child is this test binary, told by a variable what to do.
-const childVar = "BRAID_TEST_CHILD"
+const (
+	childVar = "BRAID_TEST_CHILD"
+	raceVar  = "GORACE=atexit_sleep_ms=0"
+)
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(childVar); name != "" {
@@ -92,7 +95,7 @@ func counts() {
 // family starts a child of a child.
 func family(attr *syscall.SysProcAttr, name string) {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env, cmd.SysProcAttr = []string{childVar + "=" + name}, attr
+	cmd.Env, cmd.SysProcAttr = []string{childVar + "=" + name, raceVar}, attr
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		panic(err)
@@ -107,7 +110,8 @@ func child(t *testing.T, name string, change func(*Spec)) (*Process, *bufio.Read
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	s := Spec{Env: []string{childVar + "=" + name}, Stdout: w, Stderr: w}
+	// Under the race detector a process sleeps for a second before it ends, unless told.
+	s := Spec{Env: []string{childVar + "=" + name, raceVar}, Stdout: w, Stderr: w}
 	if change != nil {
 		change(&s)
 	}
