@@ -22,6 +22,14 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	// The goroutine that starts worker processes never ends. It is started here, so
+	// that no test takes it for a leak.
+	w, err := startBraid()
+	if err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		os.Exit(1)
+	}
+	w.stop()
 	os.Exit(m.Run())
 }
 
