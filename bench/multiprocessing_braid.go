@@ -100,7 +100,8 @@ func mapInBraid(n int) ([]float64, error) {
 // stormInBraid runs n tasks while a worker is killed each 20 ms, after a fifth of them
 // without kills.
 func stormInBraid(n int) ([]float64, error) {
-	calm, _, _, err := storm(n/5, false)
+	few := max(1, n/5)
+	calm, _, _, err := storm(few, false)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +109,7 @@ func stormInBraid(n int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	rate := float64(n) / took / (float64(n/5) / calm)
+	rate := float64(n) / took / (float64(few) / calm)
 	return []float64{float64(n), took, rate, again, killed, 0}, nil
 }
 

