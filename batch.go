@@ -1,9 +1,9 @@
 package braid
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"runtime/debug"
 	"sync/atomic"
@@ -181,33 +181,20 @@ func (m *batchMapping[In, Out]) feed(ctx, calls context.Context, in iter.Seq[In]
 	if ctx.Err() != nil {
 		return strand.Err(ctx)
 	}
-	pulling := true // control is with the input, not with us or the consumer
-	defer func() {
-		if !pulling {
-			return
+	pulled := pull(in, func(v In) bool {
+		if !m.add(v) {
+			return true
 		}
-		if v := recover(); v != nil {
-			err = fmt.Errorf("braid: the input of Map failed: %w", &PanicError{Value: v, Stack: debug.Stack()})
+		m.send(calls)
+		for !m.left && (len(m.inFlight) >= m.window || m.isReady()) {
+			m.yieldNext(ctx)
 		}
-	}()
-	for v := range in {
-		pulling = false
-		if m.add(v) {
-			m.send(calls)
-			for !m.left && (len(m.inFlight) >= m.window || m.isReady()) {
-				m.yieldNext(ctx)
-			}
-			if m.left {
-				return nil
-			}
-			if ctx.Err() != nil {
-				return strand.Err(ctx)
-			}
+		if !m.left && ctx.Err() != nil {
+			err = strand.Err(ctx)
 		}
-		pulling = true
-	}
-	pulling = false
-	return nil
+		return !m.left && err == nil
+	})
+	return cmp.Or(err, pulled)
 }
 
 // add puts an input into the batch that is being filled, and reports whether that is

@@ -1,6 +1,7 @@
 package braid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,23 @@ func (m *mapping[In, Out]) feed(ctx, calls context.Context, in iter.Seq[In]) (er
 	if ctx.Err() != nil {
 		return strand.Err(ctx)
 	}
-	pulling := true // control is with the input, not with us or the consumer
+	pulled := pull(in, func(v In) bool {
+		m.start(calls, v)
+		for !m.left && (m.inFlight() >= m.window || m.isReady()) {
+			m.yieldNext(ctx)
+		}
+		if !m.left && ctx.Err() != nil {
+			err = strand.Err(ctx)
+		}
+		return !m.left && err == nil
+	})
+	return cmp.Or(err, pulled)
+}
+
+// pull gives take the inputs until it returns false. It returns a panic of the input as
+// an error; one of take, in which the consumer of the results may run, passes through.
+func pull[In any](in iter.Seq[In], take func(In) bool) (err error) {
+	pulling := true // control is with the input
 	defer func() {
 		if !pulling {
 			return
@@ -106,15 +123,8 @@ func (m *mapping[In, Out]) feed(ctx, calls context.Context, in iter.Seq[In]) (er
 	}()
 	for v := range in {
 		pulling = false
-		m.start(calls, v)
-		for !m.left && (m.inFlight() >= m.window || m.isReady()) {
-			m.yieldNext(ctx)
-		}
-		if m.left {
+		if !take(v) {
 			return nil
-		}
-		if ctx.Err() != nil {
-			return strand.Err(ctx)
 		}
 		pulling = true
 	}
