@@ -75,14 +75,14 @@ func (b *batch[In, Out]) Len() int { return len(b.items) }
 
 // Append implements [engine.Portable].
 func (b *batch[In, Out]) Append(m *engine.Message, i int) error {
-	return appendValue(m, &b.items[i].in)
+	return appendValue(b.task.travels().in, m, &b.items[i].in)
 }
 
 // SetResult implements [engine.Portable].
 func (b *batch[In, Out]) SetResult(i int, m engine.Message) error {
 	it := &b.items[i]
 	it.done = true
-	it.err = readValue(m, &it.out)
+	it.err = readValue(b.task.travels().out, m, &it.out)
 	return it.err
 }
 

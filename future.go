@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
@@ -22,8 +23,8 @@ type Future[T any] struct {
 // use Cancel. The error of a failed call is a [*TaskError]; an error of Await's
 // own is not.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
-	if !f.isDone() && f.helper != nil {
-		f.helper.Help(f.isDone)
+	if f.helper != nil && !f.isDone() {
+		f.helper.Help(&f.done)
 	}
 	if !f.isDone() {
 		w := &futureWaiter{c: &f.completion}
@@ -70,10 +71,10 @@ func (f *Future[T]) OnDone(fn func()) (stop func() bool) {
 // a call that is complete.
 func (f *Future[T]) Cancel(cause error) {
 	f.mu.Lock()
-	cancel := f.cancel
+	ctx := f.ctx
 	f.mu.Unlock()
-	if cancel != nil {
-		cancel(cause)
+	if ctx != nil {
+		ctx.Cancel(cause)
 	}
 }
 
@@ -86,11 +87,11 @@ func (f *Future[T]) complete(v T, err error) {
 // type: whether it is complete, with which error, and who waits.
 type completion struct {
 	mu      sync.Mutex
-	cancel  context.CancelCauseFunc // nil once done, so as not to keep the context alive
-	done    atomic.Bool             // changes under mu
-	err     error                   // set before done
-	helper  engine.Helper           // of who runs the call; nil: it has none
-	failure *failure                // set before done; to be told when err is taken
+	ctx     *cancel.Context // of the call; nil once done, so as not to keep it alive
+	done    atomic.Bool     // changes under mu
+	err     error           // set before done
+	helper  engine.Helper   // of who runs the call; nil: it has none
+	failure *failure        // set before done; to be told when err is taken
 	waiters waitq.List[func()]
 	ch      chan struct{} // made on demand
 }
@@ -99,7 +100,7 @@ func (c *completion) isDone() bool { return c.done.Load() }
 
 func (c *completion) complete(err error) {
 	c.mu.Lock()
-	c.err, c.cancel = err, nil
+	c.err, c.ctx = err, nil
 	c.done.Store(true)
 	if c.ch != nil {
 		close(c.ch)

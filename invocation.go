@@ -1,6 +1,7 @@
 package braid
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"time"
@@ -37,12 +38,12 @@ func (v *invocation[In, Out]) Len() int { return 1 }
 
 // Append implements [engine.Portable].
 func (v *invocation[In, Out]) Append(m *engine.Message, _ int) error {
-	return appendValue(m, &v.in)
+	return appendValue(v.task.travels().in, m, &v.in)
 }
 
 // SetResult implements [engine.Portable].
 func (v *invocation[In, Out]) SetResult(_ int, m engine.Message) error {
-	return readValue(m, &v.value)
+	return readValue(v.task.travels().out, m, &v.value)
 }
 
 // SetError implements [engine.Portable].
@@ -78,13 +79,13 @@ func (v *anyInvocation[In, Out]) Len() int { return 1 }
 
 // Append implements [engine.Portable].
 func (v *anyInvocation[In, Out]) Append(m *engine.Message, _ int) error {
-	return appendValue(m, &v.in)
+	return appendValue(v.task.travels().in, m, &v.in)
 }
 
 // SetResult implements [engine.Portable].
 func (v *anyInvocation[In, Out]) SetResult(_ int, m engine.Message) error {
 	var out Out
-	if err := readValue(m, &out); err != nil {
+	if err := readValue(v.task.travels().out, m, &out); err != nil {
 		return err
 	}
 	v.value = out
@@ -99,12 +100,13 @@ func (v *anyInvocation[In, Out]) Took(int, time.Duration) {}
 
 // Serve implements [engine.Function].
 func (t *Task[In, Out]) Serve(ctx context.Context, arg engine.Message, res *engine.Message, enter func(engine.Phase)) error {
+	travel := t.travels()
 	// Whether the result can travel is known before the task runs.
-	if _, err := codec.For(reflect.TypeFor[Out]()); err != nil {
+	if err := travel.out.err; err != nil {
 		return &engine.CodecError{Phase: engine.PhaseDecode, Err: err}
 	}
 	var in In
-	if err := readValue(arg, &in); err != nil {
+	if err := readValue(travel.in, arg, &in); err != nil {
 		return &engine.CodecError{Phase: engine.PhaseDecode, Err: err}
 	}
 	enter(engine.PhaseRun)
@@ -113,19 +115,39 @@ func (t *Task[In, Out]) Serve(ctx context.Context, arg engine.Message, res *engi
 		return err
 	}
 	enter(engine.PhaseEncode)
-	if err := appendValue(res, &out); err != nil {
+	if err := appendValue(travel.out, res, &out); err != nil {
 		return &engine.CodecError{Phase: engine.PhaseEncode, Err: err}
 	}
 	return nil
 }
 
-// appendValue writes a value.
-func appendValue[T any](m *engine.Message, v *T) error {
-	c, err := codec.For(reflect.TypeFor[T]())
-	if err != nil {
-		return err
+// A travel says how the argument and the result of a task travel.
+type travel struct{ in, out means }
+
+// A means is how the values of a type travel, or why they cannot.
+type means struct {
+	codec *codec.Codec
+	err   error
+}
+
+// travels looks up how values of t travel; it does so once.
+func (t *Task[In, Out]) travels() *travel {
+	if tr := t.travel.Load(); tr != nil {
+		return tr
 	}
-	small, bulk, files, err := codec.Append(c, m.Small, v)
+	tr := new(travel)
+	tr.in.codec, tr.in.err = codec.For(reflect.TypeFor[In]())
+	tr.out.codec, tr.out.err = codec.For(reflect.TypeFor[Out]())
+	t.travel.Store(tr)
+	return tr
+}
+
+// appendValue writes a value.
+func appendValue[T any](by means, m *engine.Message, v *T) error {
+	if by.err != nil {
+		return by.err
+	}
+	small, bulk, files, err := codec.Append(by.codec, m.Small, v)
 	if err != nil {
 		return err
 	}
@@ -137,26 +159,23 @@ func appendValue[T any](m *engine.Message, v *T) error {
 }
 
 // readValue reads what appendValue has written.
-func readValue[T any](m engine.Message, v *T) error {
-	c, err := codec.For(reflect.TypeFor[T]())
-	if err != nil {
-		return err
+func readValue[T any](by means, m engine.Message, v *T) error {
+	if by.err != nil {
+		return by.err
 	}
-	return codec.Decode(c, m.Small, m.Owned, m.Files, v)
+	return codec.Decode(by.codec, m.Small, m.Owned, m.Files, v)
 }
 
 // Travels reports, with the path of the field, why a call of t cannot be run in
 // another process: its argument or its result has a part that cannot travel, such
 // as a channel or a function. It returns nil if it can.
 func (t *Task[In, Out]) Travels() error {
-	for _, typ := range []reflect.Type{reflect.TypeFor[In](), reflect.TypeFor[Out]()} {
-		if _, err := codec.For(typ); err != nil {
-			return err
-		}
-	}
-	return nil
+	tr := t.travels()
+	return cmp.Or(tr.in.err, tr.out.err)
 }
 
 // AppendArgument writes in as an argument of t, for engines that start tasks
 // themselves. The error says why it cannot travel.
-func (t *Task[In, Out]) AppendArgument(m *engine.Message, in In) error { return appendValue(m, &in) }
+func (t *Task[In, Out]) AppendArgument(m *engine.Message, in In) error {
+	return appendValue(t.travels().in, m, &in)
+}

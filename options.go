@@ -23,6 +23,14 @@ type settings struct {
 }
 
 func (s settings) with(opts []Option) settings {
+	if len(opts) == 0 {
+		return s
+	}
+	return s.changed(opts)
+}
+
+// changed is apart from with, so that only settings with options are moved to the heap.
+func (s settings) changed(opts []Option) settings {
 	for _, o := range opts {
 		o(&s)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -59,8 +60,9 @@ func launch[T any](ctx context.Context, ex Executor, s settings, j *job[T], body
 	if p, ok := strand.ParkerOf(ctx).(starter); ok {
 		p.Starting(&j.call, ex)
 	}
-	ctx, j.future.cancel = context.WithCancelCause(ctx)
-	ex.Start(ctx, &j.call)
+	c := cancel.New(ctx)
+	j.future.ctx = c
+	ex.Start(c, &j.call)
 	return &j.future
 }
 
@@ -124,7 +126,7 @@ func (j *job[T]) done(err error) {
 	v := j.value
 	var zero T
 	j.value = zero // the future alone decides how long the result lives
-	j.future.cancel(errReturned)
+	j.future.ctx.Cancel(errReturned)
 	watchUnobserved(j, err)
 	j.future.complete(v, err)
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Task is a function from In to Out that can run on any engine. It is made by
@@ -17,6 +18,7 @@ import (
 type Task[In, Out any] struct {
 	fn       func(context.Context, In) (Out, error)
 	settings settings
+	travel   atomic.Pointer[travel] // made on demand
 }
 
 // Define makes fn a task called name, with options that are the defaults of all

@@ -176,6 +176,9 @@ func (c *Call) Run(ctx context.Context, worker int) {
 			c.Fail(err)
 		}
 	}()
+	if l := c.host.Listener; l != nil && l.Progress != nil {
+		run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+	}
 	err = c.body.Run(run)
 	returned = true
 }
@@ -198,9 +201,6 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		l.Started(c.event(ctx, worker))
 	}
 	c.run = ctx
-	if l := c.host.Listener; l != nil && l.Progress != nil {
-		c.run = WithProgress(ctx, func(done, total int64) { c.Progress(ctx, done, total) })
-	}
 	if d := c.spec.Policy.Timeout; d > 0 {
 		c.run, c.stopRun = context.WithTimeoutCause(c.run, d, &TimeoutError{Limit: d, Phase: PhaseRun})
 	}
@@ -376,6 +376,9 @@ var nextID atomic.Uint64
 // which deadline. And one that says of another call that it was not started must
 // not be taken to say so of this one.
 func (c *Call) blame(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
 	if strand.IsErr(ctx, err) {
 		err = &InterruptedError{Err: err, Cause: context.Cause(ctx), end: ctx.Err()}
 	}

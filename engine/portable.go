@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -72,8 +73,8 @@ type Batcher interface {
 
 // A Helper is an executor whose calls can be brought on by who waits for them.
 type Helper interface {
-	// Help spends a short time, as long as done returns false, on bringing in
-	// outcomes of calls, so that the caller need not park. It returns when done
-	// does or when parking is better.
-	Help(done func() bool)
+	// Help spends a short time on bringing in outcomes of calls, so that the
+	// caller need not park. It returns when done is true, or when parking is
+	// better.
+	Help(done *atomic.Bool)
 }

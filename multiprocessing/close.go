@@ -92,10 +92,11 @@ func (p *Pool) abort() int {
 	n := p.waiting.Len()
 	p.refuseWaiting(engine.ErrClosed)
 	for w := range p.workers {
-		if j := w.job.Load(); j != nil {
+		w.running(func(j *job) {
 			n++
-			p.after = append(p.after, func() { j.cancel(engine.ErrClosed) })
-		}
+			ctx := j.ctx // the job may be over, and another one, when it is cancelled
+			p.after = append(p.after, func() { ctx.Cancel(engine.ErrClosed) })
+		})
 	}
 	return n
 }
@@ -105,7 +106,7 @@ func (p *Pool) refuseWaiting(err error) {
 	p.refusePutters(err)
 	for n := p.waiting.Pop(); n != nil; n = p.waiting.Pop() {
 		j := n.Value
-		j.stop()
+		j.queued.Stop()
 		p.counters.refused++
 		p.settling++
 		p.after = append(p.after, func() {
@@ -231,9 +232,7 @@ func (p *Pool) Workers() []WorkerInfo {
 	infos := make([]WorkerInfo, 0, len(p.workers))
 	for w := range p.workers {
 		info := WorkerInfo{Number: w.number, PID: w.pid, Started: w.born, Tasks: w.tasks}
-		if j := w.job.Load(); j != nil {
-			info.Task = j.call.Spec().Task
-		}
+		w.running(func(j *job) { info.Task = j.call.Spec().Task })
 		infos = append(infos, info)
 	}
 	slices.SortFunc(infos, func(a, b WorkerInfo) int { return cmp.Compare(a.Number, b.Number) })

@@ -20,11 +20,13 @@ type helping struct {
 const (
 	maxHelp = 50 * time.Microsecond
 	minHelp = 2 * time.Microsecond
+
+	looksPerTime = 128 // looks at the ring between two at the clock
 )
 
 // Help implements [engine.Helper]: for a short time the caller receives what workers
 // send.
-func (p *Pool) Help(done func() bool) {
+func (p *Pool) Help(done *atomic.Bool) {
 	if runtime.NumCPU() == 1 {
 		return
 	}
@@ -41,24 +43,28 @@ func (p *Pool) Help(done func() bool) {
 	}
 	defer w.recv.Unlock()
 	r := w.data.(*wire.Ring)
-	r.Attend()
-	began := time.Now()
+	var began time.Time // a look at the clock costs as much as many at the ring
 	for i := 1; ; i++ {
-		any, err := w.receive(r)
-		if done() {
-			p.help.budget.Store(int64(min(2*budget, maxHelp)))
-			break
+		if r.Poll() {
+			_, err := w.receive(r)
+			if done.Load() {
+				p.help.budget.Store(int64(min(2*budget, maxHelp)))
+				return
+			}
+			if err != nil {
+				return
+			}
 		}
-		if err != nil {
-			break
-		}
-		if !any && i%32 == 0 && time.Since(began) > budget {
+		switch {
+		case i%looksPerTime != 0:
+		case done.Load():
+			return
+		case i == looksPerTime:
+			began = time.Now()
+		case time.Since(began) > budget:
 			p.help.budget.Store(int64(max(budget/2, minHelp)))
-			break
+			return
 		}
-	}
-	if r.Leave() {
-		_, _ = w.receive(r)
 	}
 }
 
@@ -67,12 +73,8 @@ func (p *Pool) Help(done func() bool) {
 func (p *Pool) helped() *worker {
 	p.mu.Lock()
 	var found *worker
-	if p.running == 1 {
-		for w := range p.workers {
-			if w.state == busy {
-				found = w
-			}
-		}
+	if p.running == 1 && p.taken.state == busy {
+		found = p.taken
 	}
 	p.mu.Unlock()
 	if found == nil {

@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/internal/codec"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/internal/wire"
@@ -21,18 +23,19 @@ type job struct {
 	call   *engine.Call
 	body   engine.Portable
 	batch  bool
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	stop   func() bool      // takes back the watch on ctx, while it is in the queue
+	ctx    *cancel.Context
+	own    bool             // ctx is the job's; otherwise it is the call's
+	queued cancel.Watch     // of ctx, while it is in the queue
 	node   waitq.Node[*job] // in pool.waiting
+	known  bool             // somebody may still have a pointer to it when it is over
 
 	// Of the attempt, written by who assigns it.
 	seq    uint64
 	run    context.Context
 	worker *worker
-	watch  func() bool
-	begin  int // the first item that was sent last
-	sent   int // and the first that was not
+	watch  cancel.Watch // of run
+	begin  int          // the first item that was sent last
+	sent   int          // and the first that was not
 
 	next  int // the first item without outcome; under worker.recv
 	kills int // workers that died of that item
@@ -40,36 +43,76 @@ type job struct {
 	timers [2]*time.Timer // under worker.mu: until SIGTERM and SIGKILL
 }
 
+// adopt makes ctx, which comes from the call's submission, the job's.
+func (j *job) adopt(ctx context.Context) {
+	detached := strand.Detach(ctx)
+	if c, ok := ctx.(*cancel.Context); ok && detached == ctx {
+		j.ctx = c // of nobody's but the call's
+		return
+	}
+	j.ctx, j.own = cancel.New(detached), true
+}
+
+// discard ends the job's own context.
+func (j *job) discard() {
+	if j.own {
+		j.ctx.Cancel(nil)
+	}
+}
+
+// jobs are those that have come to their end, and that nobody can know any more.
+var jobs = sync.Pool{New: func() any { return new(job) }}
+
+// newJob returns the job of a call, with the context of its submission.
+func (p *Pool) newJob(ctx context.Context, c *engine.Call, body engine.Portable) *job {
+	j := jobs.Get().(*job)
+	j.pool, j.call, j.body, j.batch = p, c, body, body.Len() > 1
+	if _, batch := body.(interface{ Batch() }); batch {
+		j.batch = true
+	}
+	j.adopt(ctx)
+	return j
+}
+
+// A queuedJob is withdrawn when its context ends.
+type queuedJob job
+
+func (j *queuedJob) Ended() { go (*job)(j).withdraw() }
+
+// A runningJob is interrupted when its context ends.
+type runningJob job
+
+func (j *runningJob) Ended() { go (*job)(j).interrupt() }
+
 // refuse completes a job that will not run.
 func (j *job) refuse(err error) {
 	j.call.Refuse(err)
-	j.cancel(nil)
+	j.discard()
 }
 
 // assign gives j to w, which is busy with it from now on. It reports false if the call
 // has come to its end instead, or waits again, and w is free.
 func (j *job) assign(w *worker) bool {
 	// Who hears of the outcome, whatever it is, finds the worker free.
-	j.call.AfterBody(func() { j.pool.freed(w) })
+	j.call.AfterBody(w.freed)
 	run, ok := j.call.Begin(j.ctx, w.number)
 	if !ok {
-		j.cancel(nil)
+		j.discard()
 		return false
 	}
 	j.run, j.worker, j.seq = run, w, j.pool.seq.Add(1)
 	h := wire.Header{Kind: kindCall, Seq: j.seq}
 	buf := buffers.Get().(*buffer)
 	defer buf.free()
-	m, err := j.encode(w, buf)
-	if err != nil {
+	m := &buf.Message
+	if err := j.encode(w, buf); err != nil {
 		j.call.NotRun(&engine.CodecError{Phase: engine.PhaseSubmit, Err: err})
-		j.cancel(nil)
+		j.discard()
 		return false
 	}
 	if j.batch {
 		h.Flags |= flagBatch
 	}
-	w.label.Store(&label{task: j.call.Spec().Task, index: j.call.Spec().Index, attempt: j.call.Attempt()})
 	if m.Files != nil {
 		h.Flags |= flagFiles
 		if err := w.control.SendFiles(wire.Header{Kind: kindFiles, Seq: j.seq}, m.Files...); err != nil {
@@ -78,10 +121,11 @@ func (j *job) assign(w *worker) bool {
 	}
 	w.mu.Lock() // an interrupt waits until there is something to interrupt
 	w.job.Store(j)
-	j.watch = context.AfterFunc(run, j.interrupt)
+	w.label = label{task: j.call.Spec().Task, index: j.call.Spec().Index, attempt: j.call.Attempt()}
+	j.watch.Start(run, (*runningJob)(j))
 	w.mu.Unlock()
 	if err := w.data.Send(h, m.Small, m.Bulk); err != nil && w.release(j) {
-		j.watch()
+		j.watch.Stop()
 		return j.unsent(w, err)
 	}
 	return true
@@ -91,7 +135,7 @@ func (j *job) assign(w *worker) bool {
 func (j *job) unsent(w *worker, err error) bool {
 	if errors.Is(err, wire.ErrTooLarge) {
 		j.call.NotRun(&engine.CodecError{Phase: engine.PhaseSubmit, Err: err})
-		j.cancel(nil)
+		j.discard()
 		return false
 	}
 	// The worker is dead or dying.
@@ -106,24 +150,24 @@ func (j *job) unsent(w *worker, err error) bool {
 const maxParcel = 4 << 20
 
 // encode writes the call; of a batch, what fits.
-func (j *job) encode(w *worker, buf *buffer) (m engine.Message, err error) {
-	defer func() { buf.b = m.Small }()
+func (j *job) encode(w *worker, buf *buffer) error {
+	m := &buf.Message
 	n := j.body.Len()
 	h := callHeader{task: j.call.Spec().Task, attempt: j.call.Attempt(), items: n - j.next, first: j.next}
 	if deadline, ok := j.run.Deadline(); ok {
 		h.left = max(1, time.Until(deadline))
 	}
-	m.Small = h.append(buf.b[:0])
+	m.Small = h.append(m.Small[:0])
 	start := len(m.Small)
 	j.begin, j.sent = j.next, n
 	if !j.batch {
-		if err = j.body.Append(&m, 0); err == nil {
-			err = checkSize(&m, start, j.pool.cfg.MaxMessage)
+		if err := j.body.Append(m, 0); err != nil {
+			return err
 		}
-		return m, err
+		return checkSize(m, start, j.pool.cfg.MaxMessage)
 	}
 	for i := j.next; i < n; i++ {
-		if m.Small, err = j.encodeItem(m.Small, i); err != nil {
+		if err := j.encodeItem(m, i); err != nil {
 			j.body.SetError(i, j.wrap(w, &engine.NotStartedError{Err: &engine.CodecError{Phase: engine.PhaseSubmit, Err: err}}))
 			m.Small = append(m.Small, 0)
 		}
@@ -134,51 +178,62 @@ func (j *job) encode(w *worker, buf *buffer) (m engine.Message, err error) {
 			break
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // sendRest sends the next items of a batch to w, which has done with those that it had.
 func (j *job) sendRest(w *worker) {
 	buf := buffers.Get().(*buffer)
 	defer buf.free()
-	m, _ := j.encode(w, buf)
-	if w.data.Send(wire.Header{Kind: kindCall, Flags: flagBatch, Seq: j.seq}, m.Small, nil) != nil {
+	_ = j.encode(w, buf) // of a batch, items that cannot travel fail alone
+	if w.data.Send(wire.Header{Kind: kindCall, Flags: flagBatch, Seq: j.seq}, buf.Small, nil) != nil {
 		w.kill() // it is dead or dying, and the batch goes on elsewhere
 	}
 }
 
-// encodeItem writes an item of a batch: its length plus one, and its argument.
-func (j *job) encodeItem(b []byte, i int) ([]byte, error) {
+// encodeItem adds an item of a batch to m: its length plus one, and its argument. If
+// that cannot travel, m is as before.
+func (j *job) encodeItem(m *engine.Message, i int) error {
 	const room = 2 // most lengths need no more
-	start := len(b)
-	m := engine.Message{Small: append(b, make([]byte, room)...)}
-	if err := j.body.Append(&m, i); err != nil {
-		return b, err
+	start := len(m.Small)
+	m.Small = append(m.Small, make([]byte, room)...)
+	err := j.body.Append(m, i)
+	if err == nil {
+		err = checkSize(m, start+room, j.pool.cfg.MaxMessage)
 	}
-	if err := checkSize(&m, start+room, j.pool.cfg.MaxMessage); err != nil {
-		return b, err
+	if err == nil && m.Files != nil {
+		err = errors.New("values with open files do not travel in batches")
 	}
-	if m.Files != nil {
-		return b, errors.New("values with open files do not travel in batches")
+	bulk := m.Bulk
+	m.Bulk, m.Files = nil, nil
+	if err != nil {
+		m.Small = m.Small[:start]
+		return err
 	}
-	size := len(m.Small) - start - room + len(m.Bulk)
+	size := len(m.Small) - start - room + len(bulk)
 	if size+1 < 1<<14 {
 		// A number of fixed width is a valid varint as well.
 		m.Small[start] = byte(size+1) | 0x80
 		m.Small[start+1] = byte((size + 1) >> 7)
-		return append(m.Small, m.Bulk...), nil
+		m.Small = append(m.Small, bulk...)
+		return nil
 	}
-	arg := append(m.Small[start+room:len(m.Small):len(m.Small)], m.Bulk...)
-	return append(binary.AppendUvarint(m.Small[:start], uint64(size+1)), arg...), nil
+	small := slices.Clone(m.Small[start+room:])
+	m.Small = binary.AppendUvarint(m.Small[:start], uint64(size+1))
+	m.Small = append(append(m.Small, small...), bulk...)
+	return nil
 }
 
 // A buffer is for a call on its way. It is of nobody's until the call is sent.
-type buffer struct{ b []byte }
+type buffer struct{ engine.Message }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 func (b *buffer) free() {
-	if cap(b.b) <= 1<<20 {
+	small := b.Small
+	b.Message = engine.Message{} // it keeps nothing of the call alive
+	if cap(small) <= 1<<20 {
+		b.Small = small[:0]
 		buffers.Put(b)
 	}
 }
@@ -208,10 +263,11 @@ func (j *job) itemError(w *worker, flags uint8, err error) error {
 	return j.wrap(w, err)
 }
 
-// stopWatch ends the watch on the context, and what it may have begun.
-func (j *job) stopWatch() {
-	if j.watch() {
-		return
+// stopWatch ends the watch on the context, and what it may have begun. It reports
+// whether that had begun nothing.
+func (j *job) stopWatch() bool {
+	if j.watch.Stop() {
+		return true
 	}
 	j.worker.mu.Lock()
 	defer j.worker.mu.Unlock()
@@ -220,6 +276,7 @@ func (j *job) stopWatch() {
 			t.Stop()
 		}
 	}
+	return false
 }
 
 // interrupt ends a call whose context is done: it tells the task, then the process,
@@ -308,8 +365,15 @@ func (j *job) finishBatch() {
 
 // over says that the outcome of the job, which a worker had, is delivered.
 func (j *job) over() {
-	j.cancel(nil)
+	j.discard()
 	j.pool.settled()
+}
+
+// recycle is over for a job that nobody has a pointer to any more.
+func (j *job) recycle() {
+	j.over()
+	*j = job{}
+	jobs.Put(j)
 }
 
 // again has the rest of the job run by another worker.

@@ -56,10 +56,13 @@ const (
 var markedPhases = [...]engine.Phase{engine.PhaseIdle, engine.PhaseDecode, engine.PhaseRun, engine.PhaseEncode}
 
 func phaseNumber(p engine.Phase) uint64 {
-	for i, q := range markedPhases {
-		if p == q {
-			return uint64(i)
-		}
+	switch p {
+	case engine.PhaseDecode:
+		return 1
+	case engine.PhaseRun:
+		return 2
+	case engine.PhaseEncode:
+		return 3
 	}
 	return 0
 }

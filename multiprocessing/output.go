@@ -96,9 +96,9 @@ func (o *outlet) last() string {
 func (o *outlet) emit(line []byte) {
 	w := o.worker
 	out := Output{Worker: w.number, PID: w.pid, Stderr: o.stderr, Text: string(bytes.TrimSuffix(line, []byte("\r")))}
-	if l := w.label.Load(); l != nil {
-		out.Task, out.Index, out.Attempt = l.task, l.index, l.attempt
-	}
+	w.mu.Lock()
+	out.Task, out.Index, out.Attempt = w.label.task, w.label.index, w.label.attempt
+	w.mu.Unlock()
 	if f := w.pool.cfg.Output; f != nil {
 		f(out)
 	} else {

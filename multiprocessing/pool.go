@@ -49,6 +49,7 @@ type Pool struct {
 	mu            sync.Mutex
 	arrived       sync.Cond // files have
 	idle          []*worker // the one that was busy last at the end
+	taken         *worker   // the one that was given a call last
 	workers       map[*worker]struct{}
 	numbers       []bool // in use, from 1 at index 0
 	starting      int    // workers on their way
@@ -156,11 +157,7 @@ func (p *Pool) Start(ctx context.Context, c *engine.Call) {
 		}
 		return
 	}
-	j := &job{pool: p, call: c, body: body, batch: body.Len() > 1}
-	if _, batch := body.(interface{ Batch() }); batch {
-		j.batch = true
-	}
-	j.ctx, j.cancel = context.WithCancelCause(strand.Detach(ctx))
+	j := p.newJob(ctx, c, body)
 	p.mu.Lock()
 	w, err := p.admit(j)
 	if err == errFull {
@@ -216,6 +213,7 @@ func (p *Pool) take() *worker {
 	p.idle = p.idle[:n]
 	w.state = busy
 	p.running++
+	p.taken = w
 	return w
 }
 
@@ -230,7 +228,7 @@ func (p *Pool) turnAway() {
 func (p *Pool) enqueue(j *job) {
 	j.node.Value = j
 	p.waiting.Push(&j.node)
-	j.stop = context.AfterFunc(j.ctx, j.withdraw)
+	j.queued.Start(j.ctx, (*queuedJob)(j))
 }
 
 // requeue puts a job that is to run again at the head of the queue.
@@ -241,7 +239,7 @@ func (p *Pool) requeue(j *job) {
 	if err == nil {
 		j.node.Value = j
 		p.waiting.PushFront(&j.node)
-		j.stop = context.AfterFunc(j.ctx, j.withdraw)
+		j.queued.Start(j.ctx, (*queuedJob)(j))
 	} else {
 		p.counters.refused++
 	}
@@ -303,8 +301,13 @@ func (p *Pool) give(w *worker, j *job) {
 // dispatch gives queued calls to idle workers, and starts workers if there are too
 // few.
 func (p *Pool) dispatch() {
-	for {
-		p.mu.Lock()
+	p.mu.Lock()
+	p.dispatchAndUnlock()
+}
+
+// dispatchAndUnlock needs p.mu and releases it.
+func (p *Pool) dispatchAndUnlock() {
+	for ; ; p.mu.Lock() {
 		if len(p.idle) == 0 || p.waiting.Len() == 0 {
 			p.recruit()
 			p.refill()
@@ -316,7 +319,8 @@ func (p *Pool) dispatch() {
 		w := p.take()
 		p.refill()
 		p.unlock()
-		j.stop() // if its context is done already, Begin says so
+		// If its context is done already, Begin says so.
+		j.known = !j.queued.Stop() || j.known
 		p.give(w, j)
 	}
 }
@@ -398,8 +402,7 @@ func (p *Pool) freed(w *worker) {
 func (p *Pool) settled() {
 	p.mu.Lock()
 	p.settling--
-	p.unlock()
-	p.dispatch()
+	p.dispatchAndUnlock()
 }
 
 // retire tells w, which is not among the idle, to end. It needs p.mu.

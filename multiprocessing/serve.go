@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/internal/codec"
 	"github.com/go-braid/braid/internal/wire"
 	"github.com/go-braid/braid/strand"
@@ -42,14 +43,15 @@ type server struct {
 	done    chan int // the exit code
 
 	mu      sync.Mutex
-	current *callContext          // the call that runs
+	current *runningCall          // the call that runs, &running; nil: there is none
 	early   map[uint64]error      // cancels that came before their call
 	files   map[uint64][]*os.File // that came before their call
 	arrived *sync.Cond            // files
 	stop    bool                  // end after the current call
 
-	// Of the loop alone.
-	result []byte
+	// Of the loop alone, but for what is said at runningCall.
+	running runningCall
+	result engine.Message
 	phase  func(engine.Phase)
 	item   int
 }
@@ -57,7 +59,7 @@ type server struct {
 // A quieter is a link that can send without waking a receiver that sleeps.
 type quieter interface {
 	SendQuiet(h wire.Header, small, bulk []byte) error
-	Flush() error
+	SendLast(h wire.Header, small, bulk []byte) error
 }
 
 // serve is the life of a worker. It returns the exit code.
@@ -196,15 +198,18 @@ func (s *server) cancel(f wire.Frame) {
 	if err != nil {
 		cause = context.Canceled
 	}
+	var ctx *cancel.Context
 	s.mu.Lock()
-	current := s.current
-	if current == nil || current.seq < f.Seq {
+	switch c := s.current; {
+	case c == nil || c.seq < f.Seq:
 		clear(s.early) // of calls that will not come any more
 		s.early[f.Seq] = cause
+	case c.seq == f.Seq:
+		ctx = c.ctx
 	}
 	s.mu.Unlock()
-	if current != nil && current.seq == f.Seq {
-		current.end(cause)
+	if ctx != nil {
+		ctx.Cancel(cause)
 	}
 }
 
@@ -243,7 +248,8 @@ func (s *server) call(f wire.Frame) bool {
 		s.end(exitOK)
 		return false
 	}
-	c := newCallContext(s, f.Seq, h)
+	c := &s.running
+	item := c.begin(f.Seq, &h)
 	s.current = c
 	cause := s.early[f.Seq]
 	if cause != nil {
@@ -251,14 +257,14 @@ func (s *server) call(f wire.Frame) bool {
 	}
 	s.mu.Unlock()
 	if cause != nil {
-		c.end(cause)
+		c.ctx.Cancel(cause)
 	}
 	var files []*os.File
 	if f.Flags&flagFiles != 0 {
 		files = s.takeFiles(f.Seq)
 	}
 	fn, unknown := s.lookup(name)
-	c.rest = callRest{parser: p, header: h, fn: fn, unknown: unknown, flags: f.Flags, owned: f.Owned, files: files}
+	c.rest = callRest{parser: p, item: item, header: h, fn: fn, unknown: unknown, flags: f.Flags, owned: f.Owned, files: files}
 	if h.items > 1 || f.Flags&flagBatch != 0 {
 		c.rest.began = time.Now()
 	}
@@ -267,7 +273,7 @@ func (s *server) call(f wire.Frame) bool {
 }
 
 // run runs the items of a call that are left.
-func (s *server) run(c *callContext) bool {
+func (s *server) run(c *runningCall) bool {
 	r := &c.rest
 	code := exitOK
 	for r.header.items > 0 {
@@ -288,9 +294,8 @@ func (s *server) run(c *callContext) bool {
 }
 
 // finish ends the current call.
-func (s *server) finish(c *callContext, code int) bool {
-	c.end(errReturned)
-	c.stop()
+func (s *server) finish(c *runningCall, code int) bool {
+	c.end()
 	if c.rest.flags&flagBatch != 0 {
 		var b [8]byte
 		_ = s.data.Send(wire.Header{Kind: kindDone, Seq: c.seq}, appendInt(b[:0], int64(time.Since(c.rest.began))), nil)
@@ -316,22 +321,27 @@ var errReturned = errors.New("multiprocessing: the task that the context belongs
 // runItem runs one item and sends its outcome. It returns the exit code of a worker
 // that has nothing else to do. If the task ends its goroutine, runItem does not
 // return, and goneLoop goes on.
-func (s *server) runItem(c *callContext, arg engine.Message) (code int) {
+func (s *server) runItem(c *runningCall, arg engine.Message) (code int) {
 	s.phase(engine.PhaseDecode)
 	h := wire.Header{Kind: kindResult, Index: uint32(s.item), Seq: c.seq}
-	res := engine.Message{Small: s.result[:0]}
+	res := &s.result
+	*res = engine.Message{Small: res.Small[:0]}
 	err := c.rest.unknown
 	if err != nil {
 		h.Flags |= flagNotRun
 		s.send(c, h, codec.AppendError(res.Small, &engine.CodecError{Phase: engine.PhaseDecode, Err: err}), nil)
 		return exitError
 	}
-	item := c.item()
-	err = s.protect(c, item, arg, &res)
-	item.done()
+	item := c.rest.item
+	if c.rest.item = nil; item == nil {
+		item = &itemContext{}
+	}
+	item.Context, item.server, item.seq, item.number = c.ctx, s, c.seq, s.item
+	err = s.protect(c, item, arg, res)
+	item.self.End()
 	switch {
 	case err == nil:
-		if err = checkSize(&res, 0, s.max); err != nil {
+		if err = checkSize(res, 0, s.max); err != nil {
 			err = &engine.CodecError{Phase: engine.PhaseEncode, Err: err}
 			break
 		}
@@ -346,7 +356,7 @@ func (s *server) runItem(c *callContext, arg engine.Message) (code int) {
 			err = &engine.CodecError{Phase: engine.PhaseEncode, Err: err}
 			break
 		}
-		runtime.KeepAlive(&res)
+		runtime.KeepAlive(res.Bulk)
 		s.keep(res.Small)
 		return exitOK
 	}
@@ -366,7 +376,7 @@ func (s *server) runItem(c *callContext, arg engine.Message) (code int) {
 
 // protect runs the task and turns a panic into an error. If the task ends its
 // goroutine, the call has its outcome before that is over.
-func (s *server) protect(c *callContext, item *itemContext, arg engine.Message, res *engine.Message) (err error) {
+func (s *server) protect(c *runningCall, item *itemContext, arg engine.Message, res *engine.Message) (err error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -376,12 +386,12 @@ func (s *server) protect(c *callContext, item *itemContext, arg engine.Message, 
 			err = &engine.PanicError{Value: v, Stack: debug.Stack()}
 			return
 		}
-		item.done()
+		item.self.End()
 		h := wire.Header{Kind: kindResult, Flags: flagFailed, Index: uint32(s.item), Seq: c.seq}
 		_ = s.send(c, h, codec.AppendError(nil, engine.ErrGoexit), nil)
 		s.item++
 	}()
-	err = c.rest.fn.Serve(item.ctx, arg, res, s.phase)
+	err = c.rest.fn.Serve(item, arg, res, s.phase)
 	returned = true
 	return err
 }
@@ -393,18 +403,23 @@ func (s *server) goneLoop() {
 	}
 }
 
-// send sends an outcome. In the middle of a batch the program need not wake up for it.
-func (s *server) send(c *callContext, h wire.Header, small, bulk []byte) error {
-	if s.quiet != nil && c.rest.header.items > 0 {
+// send sends an outcome. In the middle of a batch the program need not wake up for it;
+// what comes after the last is the next call, for which this goroutine waits.
+func (s *server) send(c *runningCall, h wire.Header, small, bulk []byte) error {
+	switch {
+	case s.quiet == nil:
+		return s.data.Send(h, small, bulk)
+	case c.rest.header.items > 0 || c.rest.flags&flagBatch != 0:
 		return s.quiet.SendQuiet(h, small, bulk)
 	}
-	return s.data.Send(h, small, bulk)
+	return s.quiet.SendLast(h, small, bulk)
 }
 
 // keep keeps a buffer for the next result, unless it is large.
 func (s *server) keep(b []byte) {
+	s.result = engine.Message{}
 	if cap(b) <= 64<<10 {
-		s.result = b
+		s.result.Small = b
 	}
 }
 
@@ -429,15 +444,16 @@ func killGroup() {
 	}
 }
 
-// A callContext is the context of a call, as long as it runs.
-type callContext struct {
-	server  *server
+// A runningCall is a call, as long as it runs.
+type runningCall struct {
+	// Changed by the loop under server.mu, so that others can read it.
 	seq     uint64
 	attempt int
-	ctx     context.Context
-	end     context.CancelCauseFunc
-	stop    func() // of the deadline
-	rest    callRest
+	ctx     *cancel.Context
+
+	// Of the loop.
+	stop context.CancelFunc // of the deadline; nil: there is none
+	rest callRest
 }
 
 // callRest is what is left of a call.
@@ -445,41 +461,63 @@ type callRest struct {
 	parser  parser
 	header  callHeader
 	fn      engine.Function
-	unknown error // there is no such task
+	unknown error        // there is no such task
+	item    *itemContext // for the first item
 	flags   uint8
 	owned   bool
 	files   []*os.File
 	began   time.Time
 }
 
-func newCallContext(s *server, seq uint64, h callHeader) *callContext {
-	c := &callContext{server: s, seq: seq, attempt: h.attempt, stop: func() {}}
+// begin makes c a call that begins, and returns the context of its first item, of which
+// that of the call is a part: most have but one.
+func (c *runningCall) begin(seq uint64, h *callHeader) *itemContext {
 	ctx := context.Background()
+	c.stop = nil
 	if h.left > 0 {
 		ctx, c.stop = context.WithTimeout(ctx, h.left)
 	}
-	c.ctx, c.end = context.WithCancelCause(ctx)
-	return c
+	item := &itemContext{}
+	item.call.Init(ctx)
+	c.seq, c.attempt, c.ctx = seq, h.attempt, &item.call
+	return item
 }
 
-// An itemContext is the context of one item: the strand's.
+// end ends the context of the call, whose tasks have returned.
+func (c *runningCall) end() {
+	c.ctx.Cancel(errReturned)
+	if c.stop != nil {
+		c.stop()
+	}
+}
+
+// An itemContext is the context of one item: that of the call for a strand of its own,
+// which it parks and whose progress it reports.
 type itemContext struct {
-	ctx    context.Context
-	strand *strand.Strand
+	context.Context
+	call cancel.Context // of the call, in its first item
+	strand.Goroutine
+	self   strand.Strand
+	server *server
+	seq    uint64
+	number int
 }
 
-// item returns the context for the next item.
-func (c *callContext) item() *itemContext {
-	number := c.server.item
-	ctx := engine.WithProgress(c.ctx, func(done, total int64) { c.server.progress(c.seq, number, done, total) })
-	it := &itemContext{}
-	it.ctx, it.strand = strand.Enter(ctx)
-	return it
+// Value implements [context.Context].
+func (it *itemContext) Value(key any) any {
+	switch key.(type) {
+	case strand.ParkerKey, engine.ProgressKey:
+		return it
+	}
+	return it.Context.Value(key)
 }
 
-func (it *itemContext) done() { it.strand.End() }
+// Self implements [strand.Parker].
+func (it *itemContext) Self() *strand.Strand { return &it.self }
 
-func (s *server) progress(seq uint64, item int, done, total int64) {
+// Report implements [engine.Reporter].
+func (it *itemContext) Report(done, total int64) {
 	var b [16]byte
-	_ = s.data.Send(wire.Header{Kind: kindProgress, Index: uint32(item), Seq: seq}, appendInt(appendInt(b[:0], done), total), nil)
+	h := wire.Header{Kind: kindProgress, Index: uint32(it.number), Seq: it.seq}
+	_ = it.server.data.Send(h, appendInt(appendInt(b[:0], done), total), nil)
 }

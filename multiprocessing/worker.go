@@ -40,7 +40,7 @@ type worker struct {
 	data    link
 	born    time.Time
 	outputs [2]*outlet
-	label   atomic.Pointer[label]
+	freed   func() // pool.freed of this worker
 
 	// Who receives holds recv: the reader, or a strand that helps while it waits
 	// for its call.
@@ -48,8 +48,9 @@ type worker struct {
 
 	// The call that it runs. Who swaps it out answers for it. Swapped out under
 	// mu, so that a signal meant for one call cannot hit the next.
-	job atomic.Pointer[job]
-	mu  sync.Mutex
+	job   atomic.Pointer[job]
+	mu    sync.Mutex
+	label label // what it runs or has run last; under mu
 
 	// Under pool.mu.
 	state     int
@@ -73,6 +74,7 @@ func (p *Pool) spawn(number int) (*worker, error) {
 	}
 	defer l.closeChild()
 	w := &worker{pool: p, number: number, born: time.Now(), answered: make(chan struct{}), oomKills: spawn.OOMKills()}
+	w.freed = func() { p.freed(w) }
 	var reads, writes [2]*os.File
 	for i := range 2 {
 		if reads[i], writes[i], err = os.Pipe(); err != nil {
@@ -305,7 +307,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 	if !w.release(j) {
 		return
 	}
-	j.stopWatch()
+	unknown := j.stopWatch() && !j.known
 	switch {
 	case f.Flags&flagNotRun != 0:
 		j.call.NotRun(err)
@@ -314,15 +316,30 @@ func (w *worker) result(j *job, f wire.Frame) {
 	default:
 		j.call.Return(err)
 	}
-	j.over()
+	if unknown {
+		j.recycle()
+	} else {
+		j.over()
+	}
+}
+
+// running calls f with the call that the worker runs, if there is one; while f runs it
+// does not end.
+func (w *worker) running(f func(*job)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if j := w.job.Load(); j != nil {
+		f(j)
+	}
 }
 
 // release takes the call away from the worker, and reports whether the caller is the
 // one to answer for it.
 func (w *worker) release(j *job) bool {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.job.CompareAndSwap(j, nil)
+	released := w.job.CompareAndSwap(j, nil)
+	w.mu.Unlock()
+	return released
 }
 
 // kill kills the worker with all that it has started.
@@ -364,7 +381,9 @@ func (w *worker) died(why error) {
 	if j != nil {
 		j.orphaned(w, crash)
 	}
+	w.recv.Lock() // nobody watches any more
 	_ = w.data.Close()
+	w.recv.Unlock()
 	var err error
 	if !w.retired {
 		err = crash

@@ -89,15 +89,15 @@ func tooLarge(size, limit int64) error {
 
 // headerSize is the length of an encoded header.
 //
-//	0   4  length of the payload in this fragment
-//	4   1  kind
-//	5   1  flags
-//	6   1  fragment: 0 the whole or the first, 1 a further one
-//	7   1  number of files
+//	0   4  CRC-32C of the bytes after it and of the payload, or a part of it
+//	4   4  length of the payload in this fragment
 //	8   8  seq
 //	16  8  length of the whole payload
 //	24  4  index
-//	28  4  CRC-32C of the bytes before and of the payload, or a part of it
+//	28  1  kind
+//	29  1  flags
+//	30  1  fragment: 0 the whole or the first, 1 a further one
+//	31  1  number of files
 const headerSize = 32
 
 // checked is the length up to which the checksum of a fragment in a ring covers the
@@ -120,44 +120,50 @@ type fragment struct {
 
 func putHeader(b []byte, f *fragment) {
 	_ = b[headerSize-1]
-	binary.LittleEndian.PutUint32(b, uint32(f.length))
-	b[4], b[5], b[6], b[7] = f.Kind, f.Flags, 0, byte(f.files)
-	if f.further {
-		b[6] = 1
-	}
+	binary.LittleEndian.PutUint32(b[4:], uint32(f.length))
 	binary.LittleEndian.PutUint64(b[8:], f.Seq)
 	binary.LittleEndian.PutUint64(b[16:], uint64(f.total))
 	binary.LittleEndian.PutUint32(b[24:], f.Index)
+	b[28], b[29], b[30], b[31] = f.Kind, f.Flags, 0, byte(f.files)
+	if f.further {
+		b[30] = 1
+	}
 }
 
-// seal writes the checksum of a header over itself and the payload.
-func seal(header, small, bulk []byte) {
-	crc := crc32.Update(0, castagnoli, header[:28])
-	crc = crc32.Update(crc, castagnoli, small)
-	crc = crc32.Update(crc, castagnoli, bulk)
-	binary.LittleEndian.PutUint32(header[28:], crc)
+// checksum returns what stands at the beginning of a header: b is the header and what
+// follows it in one piece, rest what does not.
+func checksum(b, rest []byte) uint32 {
+	crc := crc32.Update(0, castagnoli, b[4:])
+	if len(rest) > 0 {
+		crc = crc32.Update(crc, castagnoli, rest)
+	}
+	return crc
 }
+
+// seal writes the checksum.
+func seal(b, rest []byte) { binary.LittleEndian.PutUint32(b, checksum(b, rest)) }
 
 // getHeader decodes a header and checks what can be checked without the payload.
 // Further and done say which fragment of a message is due: done bytes of one of total
 // bytes have come.
 func getHeader(b []byte, limit int64, due *fragment, done int64) (f fragment, err error) {
 	_ = b[headerSize-1]
-	f.length = int(binary.LittleEndian.Uint32(b))
-	f.Kind, f.Flags, f.further, f.files = b[4], b[5], b[6] == 1, int(b[7])
+	f.crc = binary.LittleEndian.Uint32(b)
+	length := binary.LittleEndian.Uint32(b[4:])
+	f.length = int(length)
 	f.Seq = binary.LittleEndian.Uint64(b[8:])
 	total := binary.LittleEndian.Uint64(b[16:])
 	f.Index = binary.LittleEndian.Uint32(b[24:])
-	f.crc = binary.LittleEndian.Uint32(b[28:])
+	f.Kind, f.Flags, f.further, f.files = b[28], b[29], b[30] == 1, int(b[31])
 	switch {
-	case b[6] > 1:
-		return f, corrupt("the number of the fragment is %d", b[6])
+	case b[30] > 1:
+		return f, corrupt("the number of the fragment is %d", b[30])
 	case f.Kind == 0:
 		return f, corrupt("the kind is 0")
 	case total > uint64(limit):
 		return f, corrupt("the length is %d, the limit %d", total, limit)
-	case uint64(binary.LittleEndian.Uint32(b)) > total:
-		return f, corrupt("a fragment of %d bytes in a message of %d", binary.LittleEndian.Uint32(b), total)
+	case uint64(length) > total:
+		return f, corrupt("a fragment of %d bytes in a message of %d", length, total)
 	case f.further != (due != nil):
 		return f, corrupt("a fragment out of turn")
 	}
@@ -174,9 +180,8 @@ func getHeader(b []byte, limit int64, due *fragment, done int64) (f fragment, er
 }
 
 // verify compares the checksum.
-func (f *fragment) verify(header, payload []byte) error {
-	crc := crc32.Update(0, castagnoli, header[:28])
-	if crc = crc32.Update(crc, castagnoli, payload); crc != f.crc {
+func (f *fragment) verify(b, rest []byte) error {
+	if checksum(b, rest) != f.crc {
 		return corrupt("the checksum is wrong")
 	}
 	return nil

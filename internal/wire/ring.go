@@ -46,13 +46,15 @@ type Ring struct {
 	// it, holds this one for reading, so that Close does not take it away.
 	mapped sync.RWMutex
 
-	sending sync.Mutex
-	receive sync.Mutex
-	message assembly
-	lent    int           // bytes of the ring that are lent to the receiver
-	watch   time.Duration // how long Await watches before it sleeps
-	maximum time.Duration // of watch
-	last    uint64        // the peer's mark when the link was closed
+	sending  sync.Mutex
+	receive  sync.Mutex
+	message  assembly
+	lent     int           // bytes of the ring that are lent to the receiver
+	owing    atomic.Bool   // the receiver may have to be woken for SendLast
+	patience int           // looks before he is: the more, the more often he helps himself
+	watch    time.Duration // how long Await watches before it sleeps
+	maximum  time.Duration // of watch
+	last     uint64        // the peer's mark when the link was closed
 }
 
 // half is one of the two rings, seen from one side.
@@ -88,6 +90,7 @@ const (
 	maxWatch     = 50 * time.Microsecond
 	minWatch     = time.Microsecond
 	looksPerTime = 64 // looks at a word between two at the clock
+	maxPatience  = 32 * looksPerTime
 )
 
 // NewRing makes a ring of size bytes in each direction, a power of two from 64 KiB to 64
@@ -145,7 +148,7 @@ func OpenRing(files []*os.File, limit int64) (*Ring, error) {
 }
 
 func newRing(files []*os.File, limit int64, parent bool) (r *Ring, err error) {
-	r = &Ring{limit: limit, parent: parent}
+	r = &Ring{limit: limit, parent: parent, patience: maxPatience}
 	var rings [2]*shm.Mapping
 	var control *shm.Mapping
 	defer func() {
@@ -252,6 +255,33 @@ func (r *Ring) SendQuiet(h Header, small, bulk []byte) error {
 	return r.send(h, small, bulk, r.out.own-r.out.other > r.out.size/2)
 }
 
+// SendLast sends a frame as Send does, but who then waits for the answer, with Await or
+// Recv, first looks whether the receiver takes the frame by itself within a moment, and
+// wakes it only otherwise: to wake costs more than the exchange itself. It is for frames
+// that are answered only after they have been received, and is to be followed by Await
+// or Recv on the same goroutine.
+func (r *Ring) SendLast(h Header, small, bulk []byte) error {
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	r.owing.Store(true)
+	return r.send(h, small, bulk, false)
+}
+
+// payDebt wakes the receiver if it has not taken what SendLast has sent. It needs
+// r.receive.
+func (r *Ring) payDebt() {
+	if !r.owing.Load() {
+		return
+	}
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	r.owing.Store(false)
+	if !r.closed.Load() && r.out.words.head.Load() != r.out.own {
+		r.patience = max(r.patience/2, 2*looksPerTime)
+		r.wakeReader()
+	}
+}
+
 // Flush wakes the receiver if it sleeps and there is something for it.
 func (r *Ring) Flush() error {
 	r.sending.Lock()
@@ -282,7 +312,7 @@ func (r *Ring) send(h Header, small, bulk []byte, wake bool) error {
 		putHeader(b, &f)
 		copy(b[headerSize:], small[:n])
 		copy(b[headerSize+n:], bulk[:m])
-		seal(b[:headerSize], b[headerSize:min(len(b), headerSize+covered(n+m))], nil)
+		seal(b[:headerSize+covered(n+m)], nil)
 		r.out.own += need
 		r.out.words.tail.Store(r.out.own)
 		small, bulk = small[n:], bulk[m:]
@@ -434,10 +464,11 @@ func (r *Ring) TryRecv() (Frame, bool, error) {
 		if uint64(f.length) > r.in.size/4 || size > n || f.files != 0 {
 			return Frame{}, false, corrupt("a fragment of %d bytes in a ring with %d", f.length, n)
 		}
-		payload := r.in.at(r.in.own+headerSize, f.length)
-		if err := f.verify(header[:], payload[:covered(f.length)]); err != nil {
+		// That the header is still the same is checked with the rest.
+		if err := f.verify(r.in.at(r.in.own, headerSize+covered(f.length)), nil); err != nil {
 			return Frame{}, false, err
 		}
+		payload := r.in.at(r.in.own+headerSize, f.length)
 		if !r.message.open && int64(f.length) == f.total {
 			r.lent = int(size)
 			return Frame{Header: f.Header, Payload: payload}, true, nil
@@ -474,9 +505,13 @@ func (r *Ring) Await() error {
 	}
 	r.giveBack()
 	if r.isReady() || r.watchFor() {
+		if r.owing.Swap(false) {
+			r.patience = min(2*r.patience, maxPatience)
+		}
 		r.receive.Unlock()
 		return nil
 	}
+	r.payDebt()
 	flag := &r.in.words.hungry
 	flag.Store(1)
 	if r.isReady() {
@@ -503,45 +538,28 @@ func (r *Ring) watchFor() bool {
 	if r.watch < minWatch {
 		return false
 	}
-	began := time.Now()
+	var began time.Time
 	for i := 1; ; i++ {
 		if r.isReady() {
 			r.watch = min(2*r.watch, r.maximum)
 			return true
 		}
-		if i%looksPerTime == 0 && time.Since(began) > r.watch {
+		switch {
+		case i%looksPerTime != 0:
+		case i == looksPerTime:
+			began = time.Now()
+		case time.Since(began) > r.watch:
 			r.watch /= 2
 			return false
+		case i == r.patience:
+			r.payDebt()
 		}
 	}
 }
 
-// Attend is called by who receives with TryRecv while another goroutine sleeps in Await:
-// that need not be woken as long as somebody attends.
-func (r *Ring) Attend() {
-	r.receive.Lock()
-	defer r.receive.Unlock()
-	if !r.closed.Load() {
-		r.in.words.hungry.Store(0)
-	}
-}
-
-// Leave ends Attend, and reports whether something has come meanwhile, with which the
-// caller has to deal.
-func (r *Ring) Leave() bool {
-	r.receive.Lock()
-	defer r.receive.Unlock()
-	if r.closed.Load() {
-		return false
-	}
-	r.giveBack()
-	r.in.words.hungry.Store(1)
-	if r.state() != nil {
-		// The end has woken who sleeps before the flag was set again.
-		r.wakeOwn()
-	}
-	return r.isReady()
-}
+// Poll reports whether TryRecv is worth calling. It is for who watches in a loop, takes
+// no lock, and may be called only while nobody else receives and nobody calls Close.
+func (r *Ring) Poll() bool { return r.isReady() }
 
 // Recv implements [Link].
 func (r *Ring) Recv() (Frame, error) {
@@ -606,10 +624,10 @@ func (r *Ring) Close() error {
 		return nil
 	}
 	r.wakeOwn()
-	r.sending.Lock()
-	defer r.sending.Unlock()
 	r.receive.Lock()
 	defer r.receive.Unlock()
+	r.sending.Lock() // in this order, as in Await
+	defer r.sending.Unlock()
 	r.mapped.Lock()
 	defer r.mapped.Unlock()
 	r.last = r.in.words.mark.Load()

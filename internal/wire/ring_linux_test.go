@@ -132,7 +132,7 @@ func TestRingNonsense(t *testing.T) {
 			a, b := ringPair(t, minRing, 1<<20, 0)
 			bytes := sealed(c.f, payload(c.length, 0))
 			if c.length > checked {
-				seal(bytes[:headerSize], nil, nil)
+				seal(bytes[:headerSize], nil)
 			}
 			copy(a.out.data, bytes)
 			a.out.words.tail.Store(headerSize + roundUp(c.length))
@@ -287,36 +287,76 @@ func TestRingQuietUntilFull(t *testing.T) {
 	})
 }
 
-// While somebody attends, who sleeps in Await is not woken; who leaves hears what came.
-func TestRingAttend(t *testing.T) {
+func pay(r *Ring) {
+	r.receive.Lock()
+	defer r.receive.Unlock()
+	if !r.closed.Load() {
+		r.payDebt()
+	}
+}
+
+// The wake-up that SendLast owes is paid when the receiver does not help himself, and
+// not if he does.
+func TestRingSendLast(t *testing.T) {
 	bothSides(t, func(t *testing.T, own, peer *Ring) {
 		awake := make(chan error, 1)
 		go func() { awake <- own.Await() }()
 		flag := &own.in.words.hungry
 		eventually(t, "Await sleeps", func() bool { return flag.Load() == 1 })
-		own.Attend()
-		if own.Leave() {
-			t.Error("Leave() = true, and nothing has come")
-		}
-		own.Attend()
-		if err := peer.Send(sample, nil, nil); err != nil {
+		if err := peer.SendLast(sample, nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		if !own.Leave() {
-			t.Error("Leave() = false, and a frame has come")
+		if flag.Load() != 1 {
+			t.Error("SendLast woke the receiver")
 		}
+		for range 2 { // the second gives back what the first has lent
+			if _, _, err := own.TryRecv(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pay(peer)
+		if flag.Load() != 1 {
+			t.Error("the receiver was woken for what he had taken")
+		}
+		if err := peer.SendLast(sample, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		pay(peer)
+		// Await may have returned without a reason.
+		wantError(t, "Await", result(t, "Await", awake), nil)
 		if _, ok, err := own.TryRecv(); !ok || err != nil {
 			t.Errorf("TryRecv: %v, %v; want a frame", ok, err)
 		}
-		// The next frame wakes Await, which may have returned without a reason.
-		if err := peer.Send(sample, nil, nil); err != nil {
-			t.Fatal(err)
-		}
-		wantError(t, "Await", result(t, "Await", awake), nil)
-		own.Close()
-		own.Attend()
-		if own.Leave() {
-			t.Error("Leave() = true after Close")
+	})
+}
+
+// Who sends last and then waits wakes the receiver.
+func TestRingSendLastThenAwait(t *testing.T) {
+	bothSides(t, func(t *testing.T, own, peer *Ring) {
+		for range 50 {
+			received := make(chan error, 1)
+			go func() {
+				_, err := own.Recv()
+				received <- err
+			}()
+			eventually(t, "the receiver sleeps", func() bool { return own.in.words.hungry.Load() == 1 })
+			if err := peer.SendLast(sample, nil, payload(3, 0)); err != nil {
+				t.Fatal(err)
+			}
+			answered := make(chan error, 1)
+			go func() {
+				_, err := peer.Recv()
+				answered <- err
+			}()
+			if err := result(t, "Recv", received); err != nil {
+				t.Fatal(err)
+			}
+			if err := own.Send(sample, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := result(t, "Recv of the answer", answered); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }
@@ -338,8 +378,7 @@ func TestRingCloseRaces(t *testing.T) {
 				"HangUp": func() error {
 					own.HangUp()
 					own.PeerMark()
-					own.Attend()
-					own.Leave()
+					pay(own)
 					return own.Flush()
 				},
 			} {

@@ -96,8 +96,8 @@ func (s *Stream) write(f *fragment, small, bulk, rights []byte) error {
 	}
 	b := append(s.scratch[:0], make([]byte, headerSize)...)
 	putHeader(b, f)
-	seal(b, small, bulk)
 	b = append(b, small...)
+	seal(b, bulk)
 	apart := len(bulk) > 16<<10
 	if !apart {
 		b = append(b, bulk...)

@@ -100,7 +100,7 @@ func sealed(f fragment, payload []byte) []byte {
 	b := make([]byte, headerSize)
 	f.length = len(payload)
 	putHeader(b, &f)
-	seal(b, payload, nil)
+	seal(b, payload)
 	return append(b, payload...)
 }
 
@@ -140,7 +140,7 @@ func TestNonsense(t *testing.T) {
 // A length that lies costs no memory beyond what it is trusted for.
 func TestLyingLength(t *testing.T) {
 	b := sealed(fragment{Header: sample, total: 1 << 30}, nil)
-	b[3] = 0x10 // 256 MiB in this fragment
+	b[7] = 0x10 // 256 MiB in this fragment
 	s := decoder(b)
 	if _, err := s.Recv(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("Recv: %v, want io.ErrUnexpectedEOF", err)
