@@ -316,13 +316,18 @@ func (p *Process) reap() {
 }
 
 // linger waits for the rest of the group of a process that was stopped and has
-// ended: they have the grace, too. Nobody tells when the group is gone, so linger
-// looks, ever more seldom.
+// ended: they have the grace, too, and then a second to die of SIGKILL, which takes
+// longer only for who is stuck in the system. Nobody tells when the group is gone, so
+// linger looks, ever more seldom.
 func (p *Process) linger() {
 	g := procgroup.Group{ID: p.PID()}
+	dead := p.dead
+	var over <-chan time.Time
 	for pause := time.Millisecond; g.Alive(); pause = min(2*pause, 100*time.Millisecond) {
 		select {
-		case <-p.dead:
+		case <-dead:
+			dead, over, pause = nil, time.After(time.Second), time.Millisecond
+		case <-over:
 			return
 		case <-time.After(pause):
 		}
