@@ -8,34 +8,52 @@ import (
 	"github.com/go-braid/braid/internal/wire"
 )
 
-// helping decides how long strands that wait for a call watch for it themselves before
-// they park. To be woken costs more than a short call takes; to watch costs a processor
-// that others might need. So it is learned: a watch that was in vain halves the time of
-// the next ones, one that was not doubles it.
+// helping decides whether a strand that waits for a call watches for it itself before it
+// parks. To be woken takes longer than a short call; to watch takes a processor that
+// others might need. So it is learned: after a watch that was in vain so many waits do
+// without, twice as many each time; one that was not clears that.
 type helping struct {
-	budget atomic.Int64 // nanoseconds; 0 means the initial one
-	skips  atomic.Int64
+	skip    atomic.Int32 // waits that do without from now on
+	penalty atomic.Int32 // for the next watch in vain
 }
 
 const (
-	maxHelp = 50 * time.Microsecond
-	minHelp = 2 * time.Microsecond
+	// watchTime is about what it costs, on a virtual machine, to put one processor to
+	// sleep and wake another: who watches for no longer, and is unlucky, has lost no
+	// more than twice what parking at once would have cost (the rule for renting skis).
+	watchTime  = 200 * time.Microsecond
+	maxPenalty = 64
 
 	looksPerTime = 128 // looks at the ring between two at the clock
 )
 
+// isWorthwhile reports whether to watch this time.
+func (h *helping) isWorthwhile() bool {
+	if h.skip.Load() <= 0 {
+		return true
+	}
+	h.skip.Add(-1)
+	return false
+}
+
+// done says how a watch has ended.
+func (h *helping) done(inVain bool) {
+	switch penalty := h.penalty.Load(); {
+	case inVain:
+		penalty = min(max(2*penalty, 1), maxPenalty)
+		h.penalty.Store(penalty)
+		h.skip.Store(penalty)
+	case penalty != 0:
+		h.penalty.Store(0)
+		h.skip.Store(0)
+	}
+}
+
 // Help implements [engine.Helper]: for a short time the caller receives what workers
 // send.
 func (p *Pool) Help(done *atomic.Bool) {
-	if runtime.NumCPU() == 1 {
+	if numCPU == 1 || !p.help.isWorthwhile() {
 		return
-	}
-	budget := time.Duration(p.help.budget.Load())
-	if budget == 0 {
-		budget = maxHelp
-	}
-	if budget <= minHelp && p.help.skips.Add(1)%16 != 0 {
-		return // once in a while, to find out whether times have changed
 	}
 	w := p.helped()
 	if w == nil {
@@ -46,9 +64,9 @@ func (p *Pool) Help(done *atomic.Bool) {
 	var began time.Time // a look at the clock costs as much as many at the ring
 	for i := 1; ; i++ {
 		if r.Poll() {
-			_, err := w.receive(r)
+			err := w.receive(r)
 			if done.Load() {
-				p.help.budget.Store(int64(min(2*budget, maxHelp)))
+				p.help.done(false)
 				return
 			}
 			if err != nil {
@@ -61,12 +79,14 @@ func (p *Pool) Help(done *atomic.Bool) {
 			return
 		case i == looksPerTime:
 			began = time.Now()
-		case time.Since(began) > budget:
-			p.help.budget.Store(int64(max(budget/2, minHelp)))
+		case time.Since(began) > watchTime:
+			p.help.done(true)
 			return
 		}
 	}
 }
+
+var numCPU = runtime.NumCPU()
 
 // helped returns a worker that runs a call, with its lock for receiving held, if there
 // is just one such worker: with several, who waits for one cannot tell which.

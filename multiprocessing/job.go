@@ -102,10 +102,9 @@ func (j *job) assign(w *worker) bool {
 	}
 	j.run, j.worker, j.seq = run, w, j.pool.seq.Add(1)
 	h := wire.Header{Kind: kindCall, Seq: j.seq}
-	buf := buffers.Get().(*buffer)
-	defer buf.free()
-	m := &buf.Message
-	if err := j.encode(w, buf); err != nil {
+	m := messages.Get().(*engine.Message)
+	defer release(m)
+	if err := j.encode(w, m); err != nil {
 		j.call.NotRun(&engine.CodecError{Phase: engine.PhaseSubmit, Err: err})
 		j.discard()
 		return false
@@ -150,8 +149,7 @@ func (j *job) unsent(w *worker, err error) bool {
 const maxParcel = 4 << 20
 
 // encode writes the call; of a batch, what fits.
-func (j *job) encode(w *worker, buf *buffer) error {
-	m := &buf.Message
+func (j *job) encode(w *worker, m *engine.Message) error {
 	n := j.body.Len()
 	h := callHeader{task: j.call.Spec().Task, attempt: j.call.Attempt(), items: n - j.next, first: j.next}
 	if deadline, ok := j.run.Deadline(); ok {
@@ -183,10 +181,10 @@ func (j *job) encode(w *worker, buf *buffer) error {
 
 // sendRest sends the next items of a batch to w, which has done with those that it had.
 func (j *job) sendRest(w *worker) {
-	buf := buffers.Get().(*buffer)
-	defer buf.free()
-	_ = j.encode(w, buf) // of a batch, items that cannot travel fail alone
-	if w.data.Send(wire.Header{Kind: kindCall, Flags: flagBatch, Seq: j.seq}, buf.Small, nil) != nil {
+	m := messages.Get().(*engine.Message)
+	defer release(m)
+	_ = j.encode(w, m) // of a batch, items that cannot travel fail alone
+	if w.data.Send(wire.Header{Kind: kindCall, Flags: flagBatch, Seq: j.seq}, m.Small, nil) != nil {
 		w.kill() // it is dead or dying, and the batch goes on elsewhere
 	}
 }
@@ -224,17 +222,16 @@ func (j *job) encodeItem(m *engine.Message, i int) error {
 	return nil
 }
 
-// A buffer is for a call on its way. It is of nobody's until the call is sent.
-type buffer struct{ engine.Message }
+// messages are for calls on their way. One is of nobody's until its call is sent; by
+// then the worker may have the next.
+var messages = sync.Pool{New: func() any { return new(engine.Message) }}
 
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
-
-func (b *buffer) free() {
-	small := b.Small
-	b.Message = engine.Message{} // it keeps nothing of the call alive
+func release(m *engine.Message) {
+	small := m.Small
+	*m = engine.Message{} // it keeps nothing of the call alive
 	if cap(small) <= 1<<20 {
-		b.Small = small[:0]
-		buffers.Put(b)
+		m.Small = small[:0]
+		messages.Put(m)
 	}
 }
 

@@ -40,6 +40,8 @@ type server struct {
 	oneShot bool
 	max     int64 // the largest result
 	tasks   map[string]engine.Function
+	last    string // the task that was looked up last
+	lastFn  engine.Function
 	done    chan int // the exit code
 
 	mu      sync.Mutex
@@ -51,9 +53,9 @@ type server struct {
 
 	// Of the loop alone, but for what is said at runningCall.
 	running runningCall
-	result engine.Message
-	phase  func(engine.Phase)
-	item   int
+	result  engine.Message
+	phase   func(engine.Phase)
+	item    int
 }
 
 // A quieter is a link that can send without waking a receiver that sleeps.
@@ -139,7 +141,11 @@ func (s *server) init(h hello) (err error) {
 }
 
 func (s *server) lookup(name []byte) (engine.Function, error) {
+	if string(name) == s.last && s.lastFn != nil {
+		return s.lastFn, nil
+	}
 	if f, ok := s.tasks[string(name)]; ok {
+		s.last, s.lastFn = string(name), f
 		return f, nil
 	}
 	d, ok := braid.Lookup(string(name))

@@ -222,7 +222,7 @@ func (w *worker) readStream() error {
 func (w *worker) readRing(r *wire.Ring) error {
 	for {
 		w.recv.Lock()
-		_, err := w.receive(r)
+		err := w.receive(r)
 		w.recv.Unlock()
 		if err != nil {
 			return err
@@ -233,15 +233,18 @@ func (w *worker) readRing(r *wire.Ring) error {
 	}
 }
 
-// receive handles what has come, and reports whether anything has. It needs w.recv.
-func (w *worker) receive(r *wire.Ring) (any bool, err error) {
+// receive handles what has come. It needs w.recv.
+func (w *worker) receive(r *wire.Ring) error {
 	for {
 		f, ok, err := r.TryRecv()
 		if err != nil || !ok {
-			return any, err
+			return err
 		}
-		any = true
 		w.handle(f)
+		r.GiveBack()
+		if !r.Poll() {
+			return nil
+		}
 	}
 }
 

@@ -557,6 +557,15 @@ func (r *Ring) watchFor() bool {
 	}
 }
 
+// GiveBack ends the loan of the payload that was received last, as the next receive would.
+func (r *Ring) GiveBack() {
+	r.receive.Lock()
+	if !r.closed.Load() {
+		r.giveBack()
+	}
+	r.receive.Unlock()
+}
+
 // Poll reports whether TryRecv is worth calling. It is for who watches in a loop, takes
 // no lock, and may be called only while nobody else receives and nobody calls Close.
 func (r *Ring) Poll() bool { return r.isReady() }
@@ -574,10 +583,13 @@ func (r *Ring) Recv() (Frame, error) {
 	}
 }
 
-// Mark implements [Link].
+// Mark implements [Link]. On the side that opened the ring it must not be called while
+// Close runs: it is to cost next to nothing there.
 func (r *Ring) Mark(m uint64) error {
-	r.mapped.RLock()
-	defer r.mapped.RUnlock()
+	if r.parent {
+		r.mapped.RLock()
+		defer r.mapped.RUnlock()
+	}
 	if r.closed.Load() {
 		return ErrClosed
 	}

