@@ -48,7 +48,7 @@ var (
 // errors.Is finds them in the error of a call there as here. It is called when the
 // program starts, by the package that has the sentinels, so that the worker does the
 // same. Those of context, io, io/fs and braid itself are registered, as are all
-// syscall.Errno.
+// syscall.Errno, and net.ErrClosed by package asyncio.
 //
 // It panics if there are two sentinels with the same text, by which they are told apart.
 func RegisterError(sentinels ...error) { codec.RegisterError(sentinels...) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,7 +28,7 @@ type Task[In, Out any] struct {
 // letter or digit. Define panics if it does not, if a task of that name exists,
 // or if fn is nil.
 func Define[In, Out any](name string, fn func(context.Context, In) (Out, error), opts ...Option) *Task[In, Out] {
-	if !nameRE.MatchString(name) {
+	if !isName(name) {
 		panic(fmt.Sprintf("braid: Define(%q): a task's name consists of letters, digits and ._/- and begins with a letter or digit", name))
 	}
 	if fn == nil {
@@ -41,7 +40,19 @@ func Define[In, Out any](name string, fn func(context.Context, In) (Out, error),
 	return t
 }
 
-var nameRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+// isName is without package regexp because every worker process would begin by
+// compiling an expression.
+func isName(s string) bool {
+	for i, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case i > 0 && (c == '.' || c == '_' || c == '/' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
 
 // Func makes fn a task without a place in the list of tasks: fn may be a
 // closure, and runs in this process only. A [Name] among the options appears in

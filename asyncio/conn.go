@@ -8,7 +8,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-braid/braid"
 )
+
+// What a task that uses connections fails with keeps its identity on the way from a
+// worker process. The core does not import package net: a program that does takes half
+// as long again to start.
+func init() { braid.RegisterError(net.ErrClosed) }
 
 // A Conn is a stream connection, over TCP or a Unix socket, or a UDP socket with a
 // peer, whose operations park the coroutine and let the loop run others. It is a

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-braid/braid/asyncio"
+	"github.com/go-braid/braid/internal/codec"
 	"github.com/go-braid/braid/internal/proctest"
 	"github.com/go-braid/braid/strand"
 )
@@ -287,3 +288,11 @@ func elsewhere(f func() error) error {
 }
 
 func second(_ int, err error) error { return err }
+
+// The error of a closed connection is the same one in another process.
+func TestErrClosedTravels(t *testing.T) {
+	err, broken := codec.DecodeError(codec.AppendError(nil, fmt.Errorf("reading: %w", net.ErrClosed)))
+	if broken != nil || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("it arrived as %v, %v", err, broken)
+	}
+}

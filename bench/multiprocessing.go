@@ -30,7 +30,9 @@ func multiprocessingCases(short bool) ([]benchCase, func(), error) {
 	for _, p := range poolCases {
 		c := p.prepare(python, short)
 		if p.work == "start" {
-			c.peers = append(c.peers, emptyProgram(dir, p.size(short)))
+			n := p.size(short)
+			c.braid = starter(dir, n)
+			c.peers = append(c.peers, emptyProgram(dir, n))
 		}
 		cases = append(cases, c)
 	}
@@ -179,27 +181,49 @@ func poolCandidate(p program) candidate {
 	})
 }
 
+// starter is braid in a program that holds nothing else: a worker is the program of its
+// parent, and this one imports all peers.
+func starter(dir string, n int) candidate {
+	c := candidate{name: "braid"}
+	path, err := build(dir, "starter", "./starter")
+	if err != nil {
+		c.absent = err.Error()
+		return c
+	}
+	return poolCandidate(program{name: "braid", command: []string{path, strconv.Itoa(n)}})
+}
+
 // emptyProgram is the median of n starts of the least program in Go, to its end.
 func emptyProgram(dir string, n int) candidate {
 	c := candidate{name: "empty program in Go, to its exit"}
-	source, program := filepath.Join(dir, "empty.go"), filepath.Join(dir, "empty")
+	source := filepath.Join(dir, "empty.go")
 	err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600)
 	if err != nil {
 		c.absent = err.Error()
 		return c
 	}
-	if out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput(); err != nil {
-		c.absent = fmt.Sprintf("cannot be built: %v\n%s", err, out)
+	path, err := build(dir, "empty", source)
+	if err != nil {
+		c.absent = err.Error()
 		return c
 	}
 	c.run = func() ([]float64, error) {
 		return medianOf(n, func() (time.Duration, error) {
 			began := time.Now()
-			err := exec.Command(program).Run()
+			err := exec.Command(path).Run()
 			return time.Since(began), err
 		})
 	}
 	return c
+}
+
+// build builds a program into dir and returns its path.
+func build(dir, name, what string) (string, error) {
+	path := filepath.Join(dir, name)
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, what).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot be built: %w\n%s", err, out)
+	}
+	return path, nil
 }
 
 // medianOf is the median, in seconds, of what do takes n times, after a time that

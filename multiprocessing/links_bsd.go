@@ -3,8 +3,6 @@
 package multiprocessing
 
 import (
-	"os"
-
 	"github.com/go-braid/braid/internal/wire"
 )
 
@@ -23,9 +21,9 @@ func newLinks(_ bool, limit int64) (*links, error) {
 }
 
 func inherited(_ bool, limit int64) (control *wire.Stream, data link, err error) {
-	if control, err = openStream(os.NewFile(3, "link"), limit); err != nil {
+	if control, err = openStream(3, limit); err != nil {
 		return nil, nil, err
 	}
-	s, err := openStream(os.NewFile(4, "link"), limit)
+	s, err := openStream(4, limit)
 	return control, s, err
 }

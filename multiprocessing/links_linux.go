@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-braid/braid/internal/spawn"
 	"github.com/go-braid/braid/internal/wire"
+	"golang.org/x/sys/unix"
 )
 
 // ringFiles is the number of descriptors of a ring.
@@ -38,19 +39,23 @@ func inherited(ring bool, limit int64) (control *wire.Stream, data link, err err
 	if ring {
 		n = 1 + ringFiles
 	}
-	files := make([]*os.File, n)
 	keep := make([]uintptr, n)
-	for i := range files {
-		files[i], keep[i] = os.NewFile(uintptr(3+i), "link"), uintptr(3+i)
+	for i := range keep {
+		keep[i] = uintptr(3 + i)
 	}
 	spawn.CloseForeign(keep)
-	if control, err = openStream(files[0], limit); err != nil {
+	if control, err = openStream(3, limit); err != nil {
 		return nil, nil, err
 	}
 	if ring {
-		r, err := wire.OpenRing(files[1:], limit)
+		files := make([]*os.File, ringFiles)
+		for i := range files {
+			unix.CloseOnExec(4 + i)
+			files[i] = os.NewFile(uintptr(4+i), "link")
+		}
+		r, err := wire.OpenRing(files, limit)
 		return control, r, err
 	}
-	s, err := openStream(files[1], limit)
+	s, err := openStream(4, limit)
 	return control, s, err
 }

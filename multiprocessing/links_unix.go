@@ -3,8 +3,6 @@
 package multiprocessing
 
 import (
-	"fmt"
-	"net"
 	"os"
 	"syscall"
 
@@ -26,7 +24,7 @@ func (l *links) newStream(limit int64) (*wire.Stream, error) {
 		return nil, os.NewSyscallError("socketpair", err)
 	}
 	theirs := os.NewFile(uintptr(fds[1]), "link")
-	s, err := openStream(os.NewFile(uintptr(fds[0]), "link"), limit)
+	s, err := openStream(fds[0], limit)
 	if err != nil {
 		_ = theirs.Close()
 		return nil, err
@@ -35,17 +33,11 @@ func (l *links) newStream(limit int64) (*wire.Stream, error) {
 	return s, nil
 }
 
-// openStream makes a stream of a socket, and closes f.
-func openStream(f *os.File, limit int64) (*wire.Stream, error) {
-	defer f.Close()
-	c, err := net.FileConn(f)
+// openStream makes a stream of a socket, which is the stream's from now on.
+func openStream(fd int, limit int64) (*wire.Stream, error) {
+	s, err := wire.NewSocket(fd)
 	if err != nil {
 		return nil, err
 	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		_ = c.Close()
-		return nil, fmt.Errorf("descriptor %s is not a Unix socket", f.Name())
-	}
-	return wire.NewStream(u, limit), nil
+	return wire.NewStream(s, limit), nil
 }

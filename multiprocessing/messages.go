@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/go-braid/braid/engine"
@@ -81,6 +82,30 @@ type hello struct {
 	Init    string // the task to run first; empty: none
 	Arg     []byte // its argument
 	OneShot bool   // end after the first call, with a code that tells its outcome
+}
+
+// append writes h. It is not written as other values are: a worker that is sent numbers
+// only never needs what reads those.
+func (h *hello) append(b []byte) []byte {
+	oneShot := uint64(0)
+	if h.OneShot {
+		oneShot = 1
+	}
+	b = binary.AppendUvarint(b, uint64(h.Number))
+	b = binary.AppendUvarint(b, oneShot)
+	b = binary.AppendUvarint(b, uint64(len(h.Init)))
+	b = append(b, h.Init...)
+	return append(b, h.Arg...)
+}
+
+// parseHello reads what hello.append has written.
+func parseHello(data []byte) (hello, error) {
+	p := parser{rest: data}
+	h := hello{Number: int(p.uvarint(1 << 30))}
+	h.OneShot = p.uvarint(1) == 1
+	h.Init = string(p.bytes(p.uvarint(1 << 10)))
+	h.Arg = slices.Clone(p.rest)
+	return h, p.err
 }
 
 // A callHeader is the beginning of a kindCall, in which the items follow.

@@ -86,7 +86,7 @@ func serve(r *role) int {
 	if err != nil || f.Kind != kindHello {
 		return exitOrphan
 	}
-	h, err := unmarshal[hello](f.Payload)
+	h, err := parseHello(f.Payload)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "braid: this worker process does not understand the program: %v\n", err)
 		return exitProtocol

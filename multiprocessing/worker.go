@@ -114,7 +114,7 @@ func (w *worker) serve(h hello) {
 	go w.read()
 	go w.listen()
 	// If this fails the worker is dead, or closed its end, and who listens sees that.
-	_ = w.control.Send(wire.Header{Kind: kindHello}, marshal(h), nil)
+	_ = w.control.Send(wire.Header{Kind: kindHello}, h.append(nil), nil)
 }
 
 // lastGasp is how long a worker has to die that has closed its control link.

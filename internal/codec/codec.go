@@ -208,14 +208,26 @@ func clone(data []byte) []byte {
 	return b
 }
 
-var encMode, decMode = modes()
+// modes is called when something travels as CBOR for the first time: a process that only
+// sends numbers starts the faster.
+var modes = sync.OnceValues(makeModes)
+
+func marshal(v any) ([]byte, error) {
+	enc, _ := modes()
+	return enc.Marshal(v)
+}
+
+func unmarshal(data []byte, v any) error {
+	_, dec := modes()
+	return dec.Unmarshal(data, v)
+}
 
 // maxDepth bounds how deep a value can be nested. Beyond it is taken to contain itself.
 const maxDepth = 10_000
 
 var errDeep = fmt.Errorf("the value is nested more than %d levels deep, or contains itself", maxDepth)
 
-func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
+func makeModes() (cbor.UserBufferEncMode, cbor.DecMode) {
 	enc, err := cbor.EncOptions{
 		Time: cbor.TimeRFC3339Nano, TimeTag: cbor.EncTagRequired,
 		TextMarshaler: cbor.TextMarshalerTextString,
@@ -249,7 +261,8 @@ func (c *Codec) appendCBOR(buf []byte, v any) (small, bulk []byte, files []*os.F
 		attaching.active, attaching.files = true, nil
 		defer func() { attaching.active, attaching.files = false, nil }()
 	}
-	if err := protect(func() error { return encMode.MarshalToBuffer(v, b) }); err != nil {
+	enc, _ := modes()
+	if err := protect(func() error { return enc.MarshalToBuffer(v, b) }); err != nil {
 		return buf, nil, nil, err
 	}
 	if c.files {
@@ -269,7 +282,7 @@ func (c *Codec) decodeCBOR(data []byte, files []*os.File, v any) error {
 			taking.active, taking.files = false, nil
 		}()
 	}
-	return protect(func() error { return decMode.Unmarshal(data, v) })
+	return protect(func() error { return unmarshal(data, v) })
 }
 
 // protect turns a panic of a method of the user's into an error.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"reflect"
@@ -98,11 +97,11 @@ func RegisterErrorType[E error]() {
 			if c.deep && isDeeper(reflect.ValueOf(err), maxDepth) {
 				return nil, errDeep
 			}
-			return encMode.Marshal(err)
+			return marshal(err)
 		},
 		unpack: func(payload []byte, _ []error) (error, error) {
 			v := reflect.New(value)
-			err := protect(func() error { return decMode.Unmarshal(payload, v.Interface()) })
+			err := protect(func() error { return unmarshal(payload, v.Interface()) })
 			if err != nil {
 				return nil, err
 			}
@@ -125,10 +124,10 @@ func wrapping[E error, P any](pack func(E) P, unpack func(P, []error) error) {
 	t := reflect.TypeFor[E]()
 	register(t, &kind{
 		name: t.String(),
-		pack: func(err error) ([]byte, error) { return encMode.Marshal(pack(err.(E))) },
+		pack: func(err error) ([]byte, error) { return marshal(pack(err.(E))) },
 		unpack: func(payload []byte, wrapped []error) (error, error) {
 			var p P
-			if err := decMode.Unmarshal(payload, &p); err != nil {
+			if err := unmarshal(payload, &p); err != nil {
 				return nil, err
 			}
 			return unpack(p, wrapped), nil
@@ -149,7 +148,7 @@ func init() {
 		context.Canceled, context.DeadlineExceeded,
 		io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, io.ErrShortWrite, io.ErrNoProgress,
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrClosed, fs.ErrInvalid,
-		os.ErrDeadlineExceeded, os.ErrProcessDone, net.ErrClosed, errors.ErrUnsupported, exec.ErrNotFound,
+		os.ErrDeadlineExceeded, os.ErrProcessDone, errors.ErrUnsupported, exec.ErrNotFound,
 		engine.ErrNotStarted, engine.ErrSaturated, engine.ErrClosed, engine.ErrGoexit, engine.ErrPoison,
 		strand.ErrBarrierBroken, strand.ErrBroken, strand.ErrFull, strand.ErrEmpty, strand.ErrShutdown,
 		strand.ErrNoIdentity, strand.ErrReentrant,
@@ -220,10 +219,10 @@ func cut(s string) string {
 // [*engine.RemoteError] with its type, its text and what it wraps. Err must not be nil.
 func AppendError(buf []byte, err error) []byte {
 	nodes := 0
-	b, merr := encMode.Marshal(pack(err, 0, &nodes))
+	b, merr := marshal(pack(err, 0, &nodes))
 	if merr != nil || len(b) > MaxError {
 		nodes = maxErrorNodes // the rest of the tree must stay here
-		b, _ = encMode.Marshal(pack(err, 0, &nodes))
+		b, _ = marshal(pack(err, 0, &nodes))
 	}
 	return append(buf, b...)
 }
@@ -282,7 +281,7 @@ func pack(err error, depth int, nodes *int) (n *node) {
 // DecodeError reads an error that [AppendError] has written. Broken says why it cannot.
 func DecodeError(data []byte) (err, broken error) {
 	var n node
-	if err := decMode.Unmarshal(data, &n); err != nil {
+	if err := unmarshal(data, &n); err != nil {
 		return nil, err
 	}
 	nodes := 0

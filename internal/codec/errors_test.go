@@ -269,7 +269,7 @@ func TestErrorThatContainsItself(t *testing.T) {
 
 // The other process need not have registered the type.
 func TestTypeUnknownThere(t *testing.T) {
-	b, err := encMode.Marshal(node{Kind: "elsewhere", Type: "*x.Y", Text: "far", Children: []*node{nil, {Kind: sentinelKind, Text: "EOF"}}})
+	b, err := marshal(node{Kind: "elsewhere", Type: "*x.Y", Text: "far", Children: []*node{nil, {Kind: sentinelKind, Text: "EOF"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

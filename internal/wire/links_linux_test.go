@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"net"
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -15,21 +13,17 @@ func sockets(t testing.TB, limit int64) (a, b Link) {
 	return closeBoth(t, NewStream(c, limit), NewStream(d, limit))
 }
 
-func socketPair(t testing.TB) (a, b *net.UnixConn) {
+func socketPair(t testing.TB) (a, b *Socket) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var conns [2]*net.UnixConn
+	var conns [2]*Socket
 	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "socket")
-		c, err := net.FileConn(f)
-		f.Close()
-		if err != nil {
+		if conns[i], err = NewSocket(fd); err != nil {
 			t.Fatal(err)
 		}
-		conns[i] = c.(*net.UnixConn)
 	}
 	return conns[0], conns[1]
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -41,11 +40,11 @@ const (
 )
 
 // NewStream returns a link over conn for payloads of at most limit bytes. If conn is a
-// *net.UnixConn the link can send open files as well.
+// [*Socket] the link can send open files as well.
 func NewStream(conn io.ReadWriteCloser, limit int64) *Stream {
 	s := &Stream{conn: conn, limit: limit}
 	var src io.Reader = conn
-	if u, ok := conn.(*net.UnixConn); ok {
+	if u, ok := conn.(*Socket); ok {
 		s.unix = &unixReader{conn: u}
 		src = s.unix
 	}
@@ -123,7 +122,7 @@ func (s *Stream) write(f *fragment, small, bulk, rights []byte) error {
 }
 
 // SendFiles sends a frame with open files, at most 200, which stay open here. It needs
-// a link over a *net.UnixConn.
+// a link over a [*Socket].
 func (s *Stream) SendFiles(h Header, files ...*os.File) error {
 	switch {
 	case s.unix == nil:
@@ -262,58 +261,6 @@ func (s *Stream) Close() (err error) {
 		s.unix.close()
 	})
 	return err
-}
-
-// A unixReader reads from a Unix socket and keeps the files that come along. A nil one
-// has none.
-type unixReader struct {
-	conn *net.UnixConn
-
-	mu     sync.Mutex
-	files  []*os.File
-	closed bool
-}
-
-// take takes the next n files.
-func (r *unixReader) take(n int) ([]*os.File, error) {
-	if r == nil {
-		if n > 0 {
-			return nil, corrupt("it announces %d files on a link that carries none", n)
-		}
-		return nil, nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n > len(r.files) {
-		return nil, corrupt("it announces %d files, and %d have come", n, len(r.files))
-	}
-	if n == 0 {
-		return nil, nil
-	}
-	files := r.files[:n:n]
-	r.files = r.files[n:]
-	return files, nil
-}
-
-func (r *unixReader) keep(files []*os.File) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		closeFiles(files)
-		return
-	}
-	r.files = append(r.files, files...)
-}
-
-func (r *unixReader) close() {
-	if r == nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.closed = true
-	closeFiles(r.files)
-	r.files = nil
 }
 
 func closeFiles(files []*os.File) {

@@ -9,16 +9,66 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// NewSocket makes a Socket of a descriptor, which is the socket's from now on, also if
+// there is an error. Processes that are started later do not inherit it.
+func NewSocket(fd int) (*Socket, error) {
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	f := os.NewFile(uintptr(fd), "socket")
+	raw, err := f.SyscallConn()
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return &Socket{File: f, raw: raw}, nil
+}
+
+// receive reads bytes and control data.
+func (s *Socket) receive(p, oob []byte) (n, on int, err error) {
+	rerr := s.raw.Read(func(fd uintptr) bool {
+		for {
+			n, on, _, _, err = unix.Recvmsg(int(fd), p, oob, recvFlags)
+			if err != unix.EINTR {
+				return err != unix.EAGAIN
+			}
+		}
+	})
+	if rerr != nil {
+		return 0, 0, rerr
+	}
+	return max(n, 0), on, os.NewSyscallError("recvmsg", err)
+}
+
+// send writes bytes and control data, and returns how many bytes it has written.
+func (s *Socket) send(p, oob []byte) (n int, err error) {
+	werr := s.raw.Write(func(fd uintptr) bool {
+		for {
+			n, err = unix.SendmsgN(int(fd), p, oob, nil, 0)
+			if err != unix.EINTR {
+				return err != unix.EAGAIN
+			}
+		}
+	})
+	if werr != nil {
+		return 0, werr
+	}
+	return max(n, 0), os.NewSyscallError("sendmsg", err)
+}
+
 // Read implements io.Reader.
 func (r *unixReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	oob := make([]byte, unix.CmsgSpace(253*4))
-	n, on, _, _, err := r.conn.ReadMsgUnix(p, oob)
-	n = max(n, 0) // it is the system call's, -1 with an error
+	if r.oob == nil {
+		r.oob = make([]byte, unix.CmsgSpace(253*4))
+	}
+	n, on, err := r.conn.receive(p, r.oob)
 	if on > 0 {
-		msgs, perr := unix.ParseSocketControlMessage(oob[:on])
+		msgs, perr := unix.ParseSocketControlMessage(r.oob[:on])
 		if perr != nil {
 			return n, corrupt("its control data cannot be read: %v", perr)
 		}
@@ -58,7 +108,7 @@ func (r *unixReader) rights(files []*os.File) ([]byte, error) {
 
 // write writes b together with the rights to files.
 func (r *unixReader) write(b, rights []byte) error {
-	n, _, err := r.conn.WriteMsgUnix(b, rights, nil)
+	n, err := r.conn.send(b, rights)
 	if err == nil && n < len(b) {
 		_, err = r.conn.Write(b[n:])
 	}
