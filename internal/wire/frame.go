@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"strings"
+	"unsafe"
 )
 
 // A Header says what a frame is. Its fields mean nothing to this package, but Kind must
@@ -195,11 +197,21 @@ type assembly struct {
 
 // trusted is how much memory is set aside for a message because its first fragment says
 // so. Beyond, it grows as bytes come.
-const trusted = 64 << 20
+const trusted = 256 << 20
 
 func (a *assembly) begin(f fragment) {
 	a.first, a.open = f, true
-	a.buf = make([]byte, 0, min(f.total, trusted))
+	a.buf = uncleared(int(min(f.total, trusted)))
+}
+
+// uncleared returns an empty slice of capacity n, at least 1, whose memory is as it is: to
+// clear what is overwritten anyway takes as long as to copy it. Package strings has the
+// only way to get such memory.
+func uncleared(n int) []byte {
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteByte(0) // the data of an empty string may be anywhere
+	return unsafe.Slice(unsafe.StringData(b.String()), b.Cap())[:0]
 }
 
 // due returns what getHeader wants to know.

@@ -13,10 +13,12 @@ import (
 	"github.com/go-braid/braid/internal/shm"
 )
 
-// DefaultRing is the size of a ring, in bytes: a large message goes through it in
-// pieces, while the other side takes them out, and a piece that fits into the cache of
-// a processor is cheap to copy twice.
-const DefaultRing = 1 << 20
+// DefaultRing is the size of a ring, in bytes. A large message goes through it in pieces,
+// while the other side takes them out. It is larger than the cache of a processor: where
+// the two sides run on processors that share nothing but memory, pieces that one of them
+// still has in its own cache are three times as dear to the other. Its memory is used
+// as far as there are large messages; see home.
+const DefaultRing = 4 << 20
 
 // A Ring is a link over shared memory: one ring of bytes in each direction, with one
 // writer and one reader. It needs Linux.
@@ -65,6 +67,7 @@ type half struct {
 	size  uint64
 	own   uint64 // the index that this side moves
 	other uint64 // the other one, as last read
+	look  uint64 // where to look next whether to go home; of the writer
 }
 
 // words are the shared variables of a ring, each on a cache line of its own.
@@ -91,6 +94,14 @@ const (
 	minWatch     = time.Microsecond
 	looksPerTime = 64 // looks at a word between two at the clock
 	maxPatience  = 32 * looksPerTime
+
+	// A writer that finds the ring empty, and is beyond home, goes on at its beginning:
+	// small messages use no more memory, nor of the caches, than they need.
+	home = 256 << 10
+
+	// maxFragment is the largest piece of a message: the smaller it is, the sooner both
+	// sides copy at the same time.
+	maxFragment = 256 << 10
 )
 
 // NewRing makes a ring of size bytes in each direction, a power of two from 64 KiB to 64
@@ -298,8 +309,9 @@ func (r *Ring) send(h Header, small, bulk []byte, wake bool) error {
 	if total > r.limit {
 		return tooLarge(total, r.limit)
 	}
+	r.goHome()
 	f := fragment{Header: h, total: total}
-	most := int(r.out.size / 4)
+	most := int(min(r.out.size/4, maxFragment))
 	for {
 		n := min(len(small), most)
 		m := min(len(bulk), most-n)
@@ -326,6 +338,31 @@ func (r *Ring) send(h Header, small, bulk []byte, wake bool) error {
 		r.wakeReader()
 	}
 	return nil
+}
+
+// kindSkip is the kind of a frame after which Seq bytes of the ring are left out. Only
+// links know of it, as of marks, which rings need not send.
+const kindSkip = kindMark
+
+// goHome goes on at the beginning of the ring if that is empty. It needs r.sending.
+func (r *Ring) goHome() {
+	h := &r.out
+	offset := h.own & (h.size - 1)
+	if offset < home || offset > h.size-headerSize || h.own < h.look || r.closed.Load() {
+		return
+	}
+	h.look = h.own + home/4
+	if h.words.head.Load() != h.own {
+		return
+	}
+	h.other = h.own
+	skip := h.size - offset - headerSize
+	b := h.at(h.own, headerSize)
+	putHeader(b, &fragment{Header: Header{Kind: kindSkip, Seq: skip}})
+	seal(b, nil)
+	h.own += headerSize + skip
+	h.words.tail.Store(h.own)
+	h.look = h.own
 }
 
 // covered returns how many bytes of a fragment's payload the checksum covers.
@@ -467,6 +504,14 @@ func (r *Ring) TryRecv() (Frame, bool, error) {
 		// That the header is still the same is checked with the rest.
 		if err := f.verify(r.in.at(r.in.own, headerSize+covered(f.length)), nil); err != nil {
 			return Frame{}, false, err
+		}
+		if f.Kind == kindSkip {
+			if f.total != 0 || f.Seq%8 != 0 || f.Seq > n-size {
+				return Frame{}, false, corrupt("it leaves out %d bytes of %d", f.Seq, n)
+			}
+			r.in.own += size + f.Seq
+			r.in.words.head.Store(r.in.own)
+			continue
 		}
 		payload := r.in.at(r.in.own+headerSize, f.length)
 		if !r.message.open && int64(f.length) == f.total {

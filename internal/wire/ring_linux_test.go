@@ -41,6 +41,32 @@ func TestRingNearOverflow(t *testing.T) {
 	}
 }
 
+// Small messages stay at the beginning of a ring, wherever large ones have led.
+func TestRingGoesHome(t *testing.T) {
+	a, b := ringPair(t, 1<<20, 4<<20, ^uint64(3<<20-1))
+	places := make(map[uint64]bool)
+	for i := range 30_000 {
+		n := 40
+		if i%10_000 == 0 {
+			n = 600_000
+		}
+		sent := make(chan error, 1)
+		go func() { sent <- a.Send(sample, nil, payload(n, byte(i))) }()
+		f, err := b.Recv()
+		wantFrame(t, f, err, sample, nil, payload(n, byte(i)))
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+		if i%10_000 > 2 {
+			places[a.out.own&(a.out.size-1)>>12] = true
+		}
+		b.GiveBack()
+	}
+	if len(places) > (home+home/4)>>12+1 {
+		t.Errorf("small messages were in %d pages of the ring", len(places))
+	}
+}
+
 // bothSides runs a test with each side of a ring as the one that is tested.
 func bothSides(t *testing.T, test func(t *testing.T, own, peer *Ring)) {
 	t.Run("parent", func(t *testing.T) {
@@ -127,6 +153,8 @@ func TestRingNonsense(t *testing.T) {
 		{"empty", fragment{Header: sample, total: 8}, 0},
 		{"out of turn", fragment{Header: sample, total: 8, further: true}, 8},
 		{"beyond the limit", fragment{Header: sample, total: 1<<20 + 1}, 8},
+		{"skips too much", fragment{Header: Header{Kind: kindSkip, Seq: 8}}, 0},
+		{"skips something else", fragment{Header: Header{Kind: kindSkip, Seq: 8}, total: 8}, 8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := ringPair(t, minRing, 1<<20, 0)
