@@ -511,6 +511,7 @@ func (r *Ring) TryRecv() (Frame, bool, error) {
 			}
 			r.in.own += size + f.Seq
 			r.in.words.head.Store(r.in.own)
+			r.wakeWriter()
 			continue
 		}
 		payload := r.in.at(r.in.own+headerSize, f.length)

@@ -67,6 +67,32 @@ func TestRingGoesHome(t *testing.T) {
 	}
 }
 
+// A writer that has left out most of the ring waits for the room like any other.
+func TestRingGoesHomeAndWaits(t *testing.T) {
+	a, b := ringPair(t, 1<<20, 4<<20, 0)
+	received := make(chan error)
+	go func() {
+		for {
+			_, err := b.Recv()
+			received <- err
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for range 200 {
+		if err := a.Send(sample, nil, payload(maxFragment, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := result(t, "Recv", received); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the receiver sleeps", func() bool { return b.in.words.hungry.Load() == 1 })
+	}
+	b.Close()
+	wantError(t, "Recv", result(t, "Recv", received), ErrClosed)
+}
+
 // bothSides runs a test with each side of a ring as the one that is tested.
 func bothSides(t *testing.T, test func(t *testing.T, own, peer *Ring)) {
 	t.Run("parent", func(t *testing.T) {
