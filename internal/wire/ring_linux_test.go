@@ -80,8 +80,13 @@ func TestRingGoesHomeAndWaits(t *testing.T) {
 			}
 		}
 	}()
-	for range 200 {
-		if err := a.Send(sample, nil, payload(maxFragment, 0)); err != nil {
+	for i := range 200 {
+		// The first leads to where there is less room before than the second needs.
+		n := home - headerSize
+		if i%2 == 1 {
+			n = maxFragment
+		}
+		if err := a.Send(sample, nil, payload(n, 0)); err != nil {
 			t.Fatal(err)
 		}
 		if err := result(t, "Recv", received); err != nil {
