@@ -56,13 +56,15 @@ func (c *Context) Cancel(cause error) {
 
 // finish ends c: with its parent if that has ended, or else with the cause.
 func (c *Context) finish(cause error) {
+	// Not under c.mu: a parent that learns by this that it has ended tells c.
+	parentEnded := c.parent.Err() != nil
 	c.mu.Lock()
 	if c.state.Load() != live {
 		c.mu.Unlock()
 		return
 	}
 	var stand *standIn // to be ended; with the parent it ends by itself
-	if c.parent.Err() != nil {
+	if parentEnded {
 		c.state.Store(orphaned)
 	} else {
 		c.cause = cause
@@ -120,21 +122,24 @@ func (c *Context) Value(key any) any {
 	return c.parent.Value(key)
 }
 
+// standard returns the context that stands for c.
 func (c *Context) standard() context.Context {
 	if s := c.stand.Load(); s != nil {
 		return s.ctx
 	}
+	s := new(standIn)
+	s.ctx, s.end = context.WithCancelCause(c.parent) // not under c.mu, as in finish
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.stand.Load()
-	if s != nil {
-		return s.ctx
-	}
-	s = new(standIn)
-	s.ctx, s.end = context.WithCancelCause(c.parent)
-	if c.state.Load() == cancelled {
-		s.end(c.cause) // if the parent has ended since then, it looks as if that was first
+	if other := c.stand.Load(); other != nil {
+		c.mu.Unlock()
+		s.end(nil)
+		return other.ctx
 	}
 	c.stand.Store(s)
+	over := c.state.Load() == cancelled
+	c.mu.Unlock()
+	if over {
+		s.end(c.cause) // if the parent has ended since then, it looks as if that was first
+	}
 	return s.ctx
 }
