@@ -72,8 +72,8 @@ func (c *Context) followParent() {
 
 // leaveParent takes back followParent. It needs c.mu.
 func (c *Context) leaveParent() {
-	if c.follow != nil {
-		c.follow.Stop()
+	if c.follow != nil && !c.follow.Stop() {
+		c.follow = nil // the parent has still to do with it
 	}
 }
 
