@@ -18,12 +18,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/strand"
 	_ "github.com/go-braid/braid/tasks"
 )
 
 // The test binary plays braid: it is in the PATH under that name.
 func TestMain(m *testing.M) {
+	multiprocessing.Main() // worker processes are this binary, too
 	testscript.Main(checked{m}, map[string]func(){"braid": Main})
 }
 
