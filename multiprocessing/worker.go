@@ -389,6 +389,9 @@ func (w *worker) crash(why error) *engine.CrashError {
 	st := w.proc.State()
 	tail := w.outputs[1].last()
 	death := spawn.Explain(tail, st, w.oomKills, spawn.OOMKills())
+	if death.InRuntime && w.pool.cfg.MemoryLimit > 0 {
+		death.OOM = true
+	}
 	c := &engine.CrashError{
 		PID: w.pid, ExitCode: st.ExitCode, Signal: cmp.Or(death.Signal, st.Signal), OOM: death.OOM,
 		Reason: death.Reason, Stderr: tail,

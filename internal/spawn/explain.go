@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"regexp"
 	"strings"
 )
 
@@ -9,6 +10,12 @@ type Death struct {
 	Reason string // such as "fatal error: concurrent map writes"; empty if nothing is known
 	Signal string // the signal that the Go runtime says it ended by, where that is not the state's
 	OOM    bool   // whether it was for want of memory
+
+	// InRuntime says that the Go runtime itself has followed a nil pointer. That is
+	// how it ends, as a rule, at a limit of memory, where it did not look whether it
+	// got any: a queue of the garbage collector's, for one, in Go 1.26
+	// (runtime.newSpanSPMC).
+	InRuntime bool
 }
 
 // Explain tells from how a process ended, and from the last that it wrote to its standard
@@ -41,9 +48,15 @@ func Explain(stderr string, st State, killsBefore, killsNow int) Death {
 				if name == "SIGXCPU" {
 					what = "it used more processor time than its limit allows"
 				}
-				return Death{Reason: name + ": " + what, Signal: name}
+				return Death{Reason: name + ": " + what, Signal: name, InRuntime: name == "SIGSEGV" && isNilInRuntime(stderr)}
 			}
 		}
 	}
 	return Death{}
 }
+
+// nilInRuntime is how the Go runtime reports that it has used an address near 0 on a
+// thread's own stack, which is goroutine 0, in its own code.
+var nilInRuntime = regexp.MustCompile(`(?m)^PC=0x[0-9a-f]+ m=\d+ sigcode=\d+ addr=0x[0-9a-f]{1,4}\r?\n\r?\ngoroutine 0 .*\r?\nruntime\.`)
+
+func isNilInRuntime(stderr string) bool { return nilInRuntime.MatchString(stderr) }
