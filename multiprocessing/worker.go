@@ -2,6 +2,7 @@ package multiprocessing
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -293,6 +294,10 @@ func (w *worker) result(j *job, f wire.Frame) {
 		}
 	} else if broken := j.body.SetResult(item, m); broken != nil {
 		err = &engine.CodecError{Phase: engine.PhaseResult, Err: broken}
+	}
+	if d, ok := j.run.Deadline(); ok && errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(d) {
+		// The worker's timer has fired before ours, which knows whose deadline it is.
+		<-j.run.Done()
 	}
 	j.next = item + 1
 	j.kills = 0
