@@ -323,7 +323,7 @@ func death(c *braid.CrashError) string {
 		fmt.Fprintf(&b, "exited with code %d", c.ExitCode)
 	}
 	why := c.Reason
-	if why == "" {
+	if why == "" && c.Signal != "SIGKILL" { // of which nobody can say anything before
 		said := strings.TrimSpace(c.Stderr)
 		why = said[strings.LastIndexByte(said, '\n')+1:]
 	}
