@@ -109,6 +109,9 @@ func (p *Pool) only() (*worker, error) {
 func (p *Process) wait() {
 	ctx := context.Background()
 	p.err = p.await(ctx)
+	if p.worker.label.Load() == nil {
+		p.worker.kill() // it was given no call, after which it would end
+	}
 	<-p.worker.proc.Done()
 	_ = p.pool.Close(ctx)
 	st := p.worker.proc.State()
