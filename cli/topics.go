@@ -106,7 +106,7 @@ done by then. A task that does not end at its --timeout, or at the second Ctrl-C
 gets SIGTERM after a second and SIGKILL after two, with all that it has started.
 --memory bounds what a worker may take; --max-tasks replaces workers from time to
 time, which gives back what they have leaked. What tasks print comes home line by
-line. Arguments and results travel, which costs some microseconds.
+line. Arguments and results travel, which counts when tasks are short.
 
 "compare" measures which is faster for your work, and says why.
 
