@@ -13,7 +13,16 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/internal/proctest"
+	"github.com/go-braid/braid/multiprocessing"
 )
+
+// A worker whose program has this in its environment ends before it can say anything.
+func init() {
+	if multiprocessing.IsWorker() && os.Getenv("GO_BRAID_TEST_STILLBORN") != "" {
+		fmt.Fprintln(os.Stderr, "never born")
+		os.Exit(5)
+	}
+}
 
 // Tasks that a program should not have.
 var (
@@ -278,6 +287,16 @@ func TestTourProcessesOutputFails(t *testing.T) {
 	}
 	if err := tour(t.Context(), failingWriter{full}, &bytes.Buffer{}, hours); !errors.Is(err, full) {
 		t.Errorf("error %v, want that of the output", err)
+	}
+}
+
+// Where no process can be started, the tour says so.
+func TestTourWithoutProcesses(t *testing.T) {
+	proctest.Check(t)
+	t.Setenv("GO_BRAID_TEST_STILLBORN", "1")
+	err := tour(t.Context(), &bytes.Buffer{}, &bytes.Buffer{}, (*guide).processes)
+	if !errors.Is(err, errNoProcess) || !strings.Contains(err.Error(), "exited with code 5") {
+		t.Errorf("error %v, want errNoProcess and why", err)
 	}
 }
 
