@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,21 +88,24 @@ func (f *batchFlags) workerConfig(used bool) (c engineConfig, err error) {
 	return c, nil
 }
 
-var sizeRE = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([kKmMgGtT]?)(?:i?[bB])?$`)
-
 // parseSize reads a number of bytes: 1048576, 1024K or 1M, and 1MiB likewise.
 func parseSize(s string) (int64, error) {
-	m := sizeRE.FindStringSubmatch(s)
-	if m == nil {
+	number := strings.TrimRight(strings.ToUpper(s), "KMGTIB ")
+	unit := strings.TrimSuffix(strings.TrimSpace(strings.ToUpper(s)[len(number):]), "B")
+	if u, ok := strings.CutSuffix(unit, "I"); ok && u != "" {
+		unit = u
+	}
+	power := slices.Index([]string{"", "K", "M", "G", "T"}, unit)
+	if number == "" || strings.Trim(number, ".0123456789") != "" || power < 0 || strings.HasSuffix(s, " ") {
 		return 0, errors.New("it is a number of bytes, with K, M, G or T for powers of 1024")
 	}
-	f, err := strconv.ParseFloat(m[1], 64)
-	if m[2] != "" {
-		f *= math.Pow(1024, float64(1+strings.Index("KMGT", strings.ToUpper(m[2]))))
-	}
+	f, err := strconv.ParseFloat(number, 64)
+	f *= math.Pow(1024, float64(power))
 	switch {
-	case err != nil || f >= 1<<62:
+	case errors.Is(err, strconv.ErrRange) || f >= 1<<62:
 		return 0, errors.New("no machine has so much")
+	case err != nil:
+		return 0, errors.New("it is a number of bytes, with K, M, G or T for powers of 1024")
 	case f < 64<<20:
 		return 0, errors.New("a worker needs at least 64M to start")
 	}

@@ -113,7 +113,7 @@ func TestParseSize(t *testing.T) {
 		want int64
 	}{
 		{"67108864", 64 << 20}, {"64M", 64 << 20}, {"64m", 64 << 20}, {"64MB", 64 << 20}, {"64 MiB", 64 << 20},
-		{"65536K", 64 << 20}, {"1.5G", 3 << 29}, {"2T", 2 << 40}, {"67108864B", 64 << 20},
+		{"65536K", 64 << 20}, {"1.5G", 3 << 29}, {"2T", 2 << 40}, {"67108864B", 64 << 20}, {"64Mi", 64 << 20},
 	} {
 		if got, err := parseSize(c.text); err != nil || got != c.want {
 			t.Errorf("%q: %d, %v; want %d", c.text, got, err, c.want)
@@ -121,7 +121,7 @@ func TestParseSize(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		"": "it is a number of bytes", "much": "it is a number of bytes", "-64M": "it is a number of bytes",
-		"64X": "it is a number of bytes", "M": "it is a number of bytes", "64M ": "it is a number of bytes",
+		"64X": "it is a number of bytes", "64I": "it is a number of bytes", "1.2.3G": "it is a number of bytes", "1G 2G": "it is a number of bytes", "M": "it is a number of bytes", "64M ": "it is a number of bytes",
 		"63M": "at least 64M", "1": "at least 64M", "9999999T": "no machine", strings.Repeat("9", 400): "no machine",
 	} {
 		if got, err := parseSize(text); err == nil || !strings.Contains(err.Error(), says) {

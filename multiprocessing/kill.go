@@ -11,7 +11,6 @@ import "github.com/go-braid/braid/engine"
 // how long calls have.
 func (p *Pool) Kill() {
 	p.mu.Lock()
-	defer p.unlock()
 	if !p.closing {
 		p.closing = true
 		close(p.ending)
@@ -19,12 +18,11 @@ func (p *Pool) Kill() {
 	if p.broken == nil {
 		p.broken = engine.ErrClosed // no worker starts any more, no call is run again
 	}
-	p.refuseWaiting(p.broken)
+	p.unlock()
+	_ = p.abort() // why calls end is known before they do
+	p.mu.Lock()
+	defer p.unlock()
 	for w := range p.workers {
-		// Why its call ends is known before it does.
-		if j := w.job.Load(); j != nil {
-			p.after = append(p.after, func() { j.cancel(engine.ErrClosed) })
-		}
 		p.after = append(p.after, w.kill)
 		if w.state != starting && !w.retired {
 			w.state, w.retired = stopping, true // nobody else's doing

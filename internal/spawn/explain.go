@@ -1,9 +1,6 @@
 package spawn
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // A Death is what is known of why a process ended.
 type Death struct {
@@ -55,8 +52,25 @@ func Explain(stderr string, st State, killsBefore, killsNow int) Death {
 	return Death{}
 }
 
-// nilInRuntime is how the Go runtime reports that it has used an address near 0 on a
-// thread's own stack, which is goroutine 0, in its own code.
-var nilInRuntime = regexp.MustCompile(`(?m)^PC=0x[0-9a-f]+ m=\d+ sigcode=\d+ addr=0x[0-9a-f]{1,4}\r?\n\r?\ngoroutine 0 .*\r?\nruntime\.`)
-
-func isNilInRuntime(stderr string) bool { return nilInRuntime.MatchString(stderr) }
+// isNilInRuntime reports whether the Go runtime says that it has used an address near 0
+// in its own code, on a thread's own stack, which is goroutine 0:
+//
+//	PC=0x43623d m=0 sigcode=1 addr=0x0
+//
+//	goroutine 0 gp=0xfab020 m=0 mp=0xfac200 [idle]:
+//	runtime.(*spanQueue).tryDrain(…)
+func isNilInRuntime(stderr string) bool {
+	var at []string // from the line with the address on
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimRight(line, "\r\n")
+		if at != nil || strings.HasPrefix(line, "PC=0x") {
+			at = append(at, line)
+		}
+		if len(at) == 4 {
+			_, addr, _ := strings.Cut(at[0], " addr=0x")
+			return addr != "" && len(addr) <= 4 && at[1] == "" &&
+				strings.HasPrefix(at[2], "goroutine 0 ") && strings.HasPrefix(at[3], "runtime.")
+		}
+	}
+	return false
+}
