@@ -33,7 +33,7 @@ var examples = map[string]string{
 	`braid run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`:                          `^$`,
 	`braid run --halt now,fail=1 -k -- make -C {} ::: */`:                                      `(?s)^made bin/.*made src/`,
 	`braid compare -- gzip -c {} ::: *.log`:                                                    `(?s)^2 inputs.*same results`,
-	`braid compare sleep 100ms 100ms 100ms 100ms`:                                              `(?s)^4 inputs.*same results.*Use threads:.*the work waits`,
+	`braid compare sleep 100ms 100ms 100ms 100ms`:                                              `(?s)^4 inputs.*same results.*Use .*: .*the work waits`,
 	`braid compare --json -j 4 -- gzip -c {} ::: *.log`:                                        `^{"inputs":2,`,
 }
 

@@ -176,6 +176,8 @@ func completeWords(words ...string) cobra.CompletionFunc {
 
 func completeBatchFlags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("jobs", completeWords("auto", "50%", "100%", "200%"))
+	_ = cmd.RegisterFlagCompletionFunc("max-tasks", completeWords("1", "100"))
+	_ = cmd.RegisterFlagCompletionFunc("memory", completeWords("256M", "512M", "1G"))
 	_ = cmd.RegisterFlagCompletionFunc("progress", completeWords(progressAuto, progressBar, progressPlain, progressNone))
 	_ = cmd.RegisterFlagCompletionFunc("color", completeWords("auto", "always", "never"))
 	_ = cmd.RegisterFlagCompletionFunc("backoff", completeWords("100ms..30s", "1s..60s", "none"))
