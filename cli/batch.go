@@ -10,6 +10,7 @@ import (
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/halt"
 	"github.com/go-braid/braid/internal/input"
+	"github.com/go-braid/braid/multiprocessing"
 )
 
 // work is what is done with each input.
@@ -192,9 +193,9 @@ func (b *batch) collect() {
 		if r.err == nil && b.render != nil {
 			r.err = b.render(r)
 		}
-		// What was refused because the run stops was never tried. A refusal
-		// for another reason is a failure.
-		ours := errors.Is(r.err, errHalted) || errors.Is(r.err, errTerminated)
+		// What was refused because the run stops was never tried; it stops, too,
+		// when the engine is broken. A refusal for another reason is a failure.
+		ours := errors.Is(r.err, errHalted) || errors.Is(r.err, errTerminated) || errors.Is(r.err, multiprocessing.ErrBroken)
 		r.skipped = ours && errors.Is(r.err, braid.ErrNotStarted)
 		r.stopped = ours && !r.skipped
 		b.complete(r)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/internal/input"
 	"github.com/go-braid/braid/internal/usage"
+	"github.com/go-braid/braid/multiprocessing"
 )
 
 // How the rounds are cut.
@@ -52,9 +54,11 @@ The inputs are taken in blocks. Each block is done once unmeasured, so that file
 are in memory for all, and then on each engine in turn, in an order that changes
 from round to round, so that a drift of the machine hits all alike. The results
 of the engines must be equal. Work that takes less than two seconds is repeated.
-All engines get the same -j.
+All engines get the same -j. What processes use, they use all together.
 
-The task runs several times on each input. It should not mind.`,
+The task runs several times on each input. It should not mind. On processes it runs
+first: an input that crashes its worker is left out then, as it would be the end of
+this program on the other engines.`,
 		Example: `  ` + a.name + ` compare sha256 --glob "$(go env GOROOT)/src/**/*.go"
   ` + a.name + ` compare sleep 100ms 100ms 100ms 100ms
   ` + a.name + ` compare --json -j 4 -- gzip -c {} ::: *.log`,
@@ -91,6 +95,12 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 	if cmp.options, err = f.options(); err != nil {
 		return err
 	}
+	p, err := f.plan(a, cmd, args)
+	if err != nil {
+		return err
+	}
+	named := cmd.Flags().Changed("engines")
+	var leftOut error
 	for i, name := range f.engines {
 		kind, err := engineByName(name)
 		if err != nil {
@@ -99,9 +109,18 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		if slices.Contains(f.engines[:i], name) {
 			return usageError(fmt.Errorf("--engines: %s stands twice", name), "--engines serial,threads")
 		}
+		if err := kind.suits(p, cmp.jobs); err != nil {
+			if named {
+				return err
+			}
+			if p.task != "" { // of a command nobody expects it
+				leftOut = err
+			}
+			continue
+		}
 		cmp.sides = append(cmp.sides, &side{kind: kind})
 	}
-	p, err := f.plan(a, cmd, args)
+	cfg, err := f.workerConfig(slices.ContainsFunc(cmp.sides, isProcesses))
 	if err != nil {
 		return err
 	}
@@ -127,18 +146,20 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		cmp.total = countInputs(reading, p.inputs)
 	}
 
-	for _, s := range cmp.sides {
-		s.handle = s.kind.open(cmp.jobs, nil)
-	}
-	cmp.run(p.inputs)
-	cmp.progress.close(false)
-	if cmp.control.stage() < stageAbandon {
-		// Nothing is in flight, so this does not wait.
-		for _, s := range cmp.sides {
-			if err := s.handle.close(context.WithoutCancel(cmd.Context())); err != nil {
-				return &exitError{code: exitUsage, err: err}
-			}
+	cfg.jobs, cfg.stdout, cfg.stderr = cmp.jobs, cmp.product, cmp.progress.line
+	err = cmp.open(cfg, named)
+	if err == nil {
+		if leftOut = errors.Join(leftOut, cmp.leftOut); leftOut != nil && !f.quiet {
+			cmp.progress.line(fmt.Sprintf("%s: without %s: %v", a.name, processesName, leftOut))
 		}
+		cmp.run(p.inputs)
+	}
+	if e := cmp.close(); err == nil {
+		err = e
+	}
+	cmp.progress.close(false)
+	if err != nil {
+		return err
 	}
 	if code, why := cmp.control.reason(); code != 0 {
 		return &exitError{code: code, err: why}
@@ -175,10 +196,15 @@ type comparison struct {
 	progress *progress
 	total    func() int
 	sides    []*side
+	first    *side // warms up, and gives the results to compare with
+	leftOut  error // why the program can have no worker processes
 	began    time.Time
+
+	productMu sync.Mutex // for what tasks print in worker processes
 
 	inputs  int // inputs that were compared or could not be
 	failed  int // inputs that failed
+	crashed int // those of them that were the end of their process
 	turns   int // passes done, which decides who begins
 	done    int // rounds done
 	spent   time.Duration
@@ -193,6 +219,7 @@ type side struct {
 	wall   time.Duration // for all blocks, each counted once
 	cpu    time.Duration
 	peak   int64
+	silent bool        // the system does not tell what its processes use
 	child  int64       // the largest memory of a command
 	rounds [][]float64 // for each block, the wall time of each round in seconds
 }
@@ -201,6 +228,56 @@ type side struct {
 type pass struct {
 	wall, cpu time.Duration
 	results   []fingerprint
+}
+
+func isProcesses(s *side) bool { return s.kind.name == processesName }
+
+// open makes the engines. If the program cannot have worker processes, and nobody has
+// asked for them by name, they are left out.
+func (c *comparison) open(cfg engineConfig, named bool) error {
+	for _, s := range slices.Clone(c.sides) {
+		var err error
+		s.handle, err = s.kind.open(cfg)
+		switch {
+		case err == nil:
+			if s.handle.kill != nil {
+				c.control.on(stageAbandon, s.handle.kill)
+			}
+		case !named && (errors.Is(err, multiprocessing.ErrNoMain) || errors.Is(err, multiprocessing.ErrNested)):
+			c.leftOut = err
+			c.sides = slices.DeleteFunc(c.sides, func(other *side) bool { return other == s })
+		default:
+			return err
+		}
+	}
+	c.first = c.sides[len(c.sides)-1]
+	if i := slices.IndexFunc(c.sides, isProcesses); i >= 0 {
+		c.first = c.sides[i] // what crashes there would be the end of this process elsewhere
+	}
+	return nil
+}
+
+// close closes the engines that are open. Nothing is in flight, so it does not wait for
+// tasks; if they are abandoned, it does nothing.
+func (c *comparison) close() error {
+	var errs []error
+	for _, s := range c.sides {
+		if s.handle.close != nil && c.control.stage() < stageAbandon {
+			errs = append(errs, s.handle.close(context.WithoutCancel(c.ctx)))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	return nil
+}
+
+// product prints a line that a task has printed in a worker process, as it would have
+// on the other engines. That it cannot be printed is found out with the report.
+func (c *comparison) product(line string) {
+	c.productMu.Lock()
+	defer c.productMu.Unlock()
+	fmt.Fprintln(c.app.Out, line)
 }
 
 // run does all blocks.
@@ -241,8 +318,12 @@ func (c *comparison) block(block []entry) time.Duration {
 		return 0
 	}
 	// The pass that warms up also gives the results to compare with.
-	want := c.pass(c.sides[len(c.sides)-1], inputs)
+	want := c.pass(c.first, inputs)
 	c.note(inputs, want.results)
+	inputs, want.results = c.survivors(inputs, want.results)
+	if len(inputs) == 0 {
+		return 0
+	}
 	for _, s := range c.sides {
 		s.rounds = append(s.rounds, nil)
 	}
@@ -322,19 +403,79 @@ func (c *comparison) pass(s *side, inputs []entry) pass {
 			if out, ok := r.value.(*commandResult); ok {
 				s.child = max(s.child, out.MaxRSS)
 			}
+			c.control.stopIfBroken(r)
 			r.close()
 		},
 	}
 	// What one pass leaves to be collected is not the next one's to pay for.
 	runtime.GC()
-	_ = usage.ResetPeak()
-	began, before := time.Now(), usedCPU()
+	s.resetPeak()
+	began, before := time.Now(), s.usedCPU()
 	b.run(c.ctx, sliceSource(inputs))
-	p.wall, p.cpu = time.Since(began), usedCPU()-before
-	if peak, ok := usage.Peak(); ok {
-		s.peak = max(s.peak, peak)
-	}
+	p.wall, p.cpu = time.Since(began), s.usedCPU()-before
+	s.peak = max(s.peak, s.usedMemory())
 	return p
+}
+
+// workers returns the processes that the engine of s has beside this one.
+func (s *side) workers() []int {
+	if s.handle.pids == nil {
+		return nil
+	}
+	return s.handle.pids()
+}
+
+// resetPeak begins a new peak of memory.
+func (s *side) resetPeak() {
+	_ = usage.ResetPeak()
+	for _, pid := range s.workers() {
+		_ = usage.ResetPeakOfPID(pid)
+	}
+}
+
+// usedCPU is the processor time of this process, the commands that it ran, and the
+// workers of s.
+func (s *side) usedCPU() time.Duration {
+	self, _ := usage.Self()
+	children, _ := usage.Children() // workers that have ended are among them
+	sum := self.CPU() + children.CPU()
+	for _, pid := range s.workers() {
+		cpu, _, _ := usage.OfPID(pid)
+		sum += cpu
+	}
+	return sum
+}
+
+// usedMemory is the peak of this process and those of the workers of s together: no
+// less than what they had at any one time.
+func (s *side) usedMemory() int64 {
+	sum, _ := usage.Peak()
+	told := false
+	pids := s.workers()
+	for _, pid := range pids {
+		_, peak, ok := usage.OfPID(pid)
+		sum += peak
+		told = told || ok
+	}
+	s.silent = s.silent || len(pids) > 0 && !told
+	return sum
+}
+
+// survivors returns the inputs, with their results, that were not the end of the
+// process that they were done in.
+func (c *comparison) survivors(inputs []entry, results []fingerprint) ([]entry, []fingerprint) {
+	if !isProcesses(c.first) || c.control.stage() >= stageTerminate {
+		return inputs, results
+	}
+	crashed := make([]bool, len(inputs))
+	for i, r := range results {
+		_, crashed[i] = errors.AsType[*braid.CrashError](r.err)
+	}
+	i, j := -1, -1
+	left := slices.DeleteFunc(inputs, func(entry) bool { i++; return crashed[i] })
+	results = slices.DeleteFunc(results, func(fingerprint) bool { j++; return crashed[j] })
+	c.crashed += len(crashed) - len(left)
+	return left, results
 }
 
 // note reports the inputs that fail.
@@ -366,8 +507,8 @@ func (c *comparison) compare(s *side, inputs []entry, want, got []fingerprint) {
 			continue
 		}
 		how := "from run to run"
-		if first := c.sides[len(c.sides)-1]; s != first {
-			how = "from that on " + first.kind.name
+		if s != c.first {
+			how = "from that on " + c.first.kind.name
 		}
 		c.progress.line(fmt.Sprintf("%s %s: the result on %s differs %s",
 			c.app.style.red(c.app.name+":"), shorten(inputs[i].item.Text, 200), s.kind.name, how))
@@ -400,17 +541,11 @@ func fingerprintOf(r *result) fingerprint {
 	return fingerprint{sum: [sha256.Size]byte(h.Sum(nil)), err: r.err}
 }
 
-// usedCPU is the processor time of this process and the commands that it ran.
-func usedCPU() time.Duration {
-	self, _ := usage.Self()
-	children, _ := usage.Children()
-	return self.CPU() + children.CPU()
-}
-
 // A report is what compare found.
 type report struct {
 	Inputs    int            `json:"inputs"`
 	Failed    int            `json:"failed"`
+	Crashed   int            `json:"crashed,omitempty"`
 	Engines   []engineReport `json:"engines"`
 	Rounds    int            `json:"rounds"`
 	Identical bool           `json:"identical"`
@@ -433,13 +568,16 @@ type engineReport struct {
 
 func (c *comparison) report() *report {
 	rep := &report{
-		Inputs: c.inputs, Failed: c.failed, Rounds: c.done, Jobs: c.jobs,
+		Inputs: c.inputs, Failed: c.failed, Crashed: c.crashed, Rounds: c.done, Jobs: c.jobs,
 		Identical: len(c.unequal) == 0,
 	}
 	for _, s := range c.sides {
 		e := engineReport{
 			Engine: s.kind.name, WallS: s.wall.Seconds(), CPUS: s.cpu.Seconds(),
 			Tasks: c.inputs, Failed: c.failed, PeakRSS: max(s.peak, s.child),
+		}
+		if s.silent {
+			e.CPUS, e.PeakRSS = 0, 0
 		}
 		if e.WallS > 0 {
 			e.TasksPerS = float64(c.inputs) / e.WallS
@@ -449,28 +587,40 @@ func (c *comparison) report() *report {
 		rep.Engines = append(rep.Engines, e)
 	}
 	rep.Verdict = judge(rep.Engines, c.jobs, runtime.GOMAXPROCS(0))
+	if c.crashed > 0 {
+		rep.Verdict = verdict{Engine: processesName, Why: fmt.Sprintf(
+			"%s crashed or had to be killed: on the other engines that is the end of the whole run, or nobody can end it. They were compared without.",
+			plural(c.crashed, "input"))}
+	}
 	return rep
 }
 
 // print writes the report for people.
 func (r *report) print(a *app) error {
-	if r.Verdict.Engine == "" {
-		_, err := fmt.Fprintf(a.Out, "%s, of which no one could be compared.\n", plural(r.Inputs, "input"))
+	use := ""
+	if r.Verdict.Engine != "" {
+		use = fmt.Sprintf("\n%s %s\n", a.style.bold("Use "+r.Verdict.Engine+":"), r.Verdict.Why)
+	}
+	if r.Rounds == 0 {
+		_, err := fmt.Fprintf(a.Out, "%s, of which no one could be compared.\n%s", plural(r.Inputs, "input"), use)
 		return err
 	}
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "engine\twall\tspeed-up\t\ttasks/s\tCPU/wall\tpeak memory\t")
 	for _, e := range r.Engines {
-		interval, memory := "", "?"
+		interval, memory, cpu := "", "?", "?"
 		if e.SpeedupLo > 0 && e.Engine != r.Engines[0].Engine {
 			interval = fmt.Sprintf("[%.2f, %.2f]", e.SpeedupLo, e.SpeedupHi)
 		}
 		if e.PeakRSS > 0 {
 			memory = size(e.PeakRSS)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.2f×\t%s\t%s\t%.0f%%\t%s\t\n",
-			e.Engine, brief(seconds(e.WallS)), e.Speedup, interval, rate(e.TasksPerS), 100*e.CPUS/max(e.WallS, 1e-9), memory)
+		if e.CPUS > 0 {
+			cpu = fmt.Sprintf("%.0f%%", 100*e.CPUS/max(e.WallS, 1e-9))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.2f×\t%s\t%s\t%s\t%s\t\n",
+			e.Engine, brief(seconds(e.WallS)), e.Speedup, interval, rate(e.TasksPerS), cpu, memory)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -483,9 +633,8 @@ func (r *report) print(a *app) error {
 	if r.Failed > 0 {
 		failed = fmt.Sprintf(", %s of which failed", count(r.Failed))
 	}
-	_, err := fmt.Fprintf(a.Out, "%s%s, %d at once, %s of interleaved blocks. %s\n\n%s\n%s %s\n",
-		plural(r.Inputs, "input"), failed, r.Jobs, plural(r.Rounds, "round"), same,
-		table.String(), a.style.bold("Use "+r.Verdict.Engine+":"), r.Verdict.Why)
+	_, err := fmt.Fprintf(a.Out, "%s%s, %d at once, %s of interleaved blocks. %s\n\n%s%s",
+		plural(r.Inputs, "input"), failed, r.Jobs, plural(r.Rounds, "round"), same, table.String(), use)
 	return err
 }
 

@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/multiprocessing"
 )
 
 // The stages of a run, each a stricter way to end it than the one before.
@@ -80,6 +83,17 @@ func (c *control) raise(stage int32, code int, err error) {
 
 // halt brings the run to the given stage because a policy says so.
 func (c *control) halt(stage int32) { c.raise(stage, exitHalted, nil) }
+
+// stopIfBroken ends the run if r was refused because its engine is of no use any more.
+func (c *control) stopIfBroken(r *result) {
+	if errors.Is(r.err, multiprocessing.ErrBroken) {
+		err := r.err
+		if e, ok := errors.AsType[*engine.NotStartedError](err); ok {
+			err = e.Err
+		}
+		c.raise(stageTerminate, exitUsage, errors.New(reason(err)))
+	}
+}
 
 // reason returns the exit code and the error of whoever stopped the run; the code
 // is 0 if nobody did.

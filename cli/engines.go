@@ -22,17 +22,33 @@ type engineKind struct {
 	// auto is how many tasks "run -j auto" has at once; 0 means as many as there
 	// are processors.
 	auto int
-	// open makes the engine, with so many tasks at once.
-	open func(jobs int, l *engine.Listener) engineHandle
+	// open makes the engine.
+	open func(engineConfig) (engineHandle, error)
+}
+
+// An engineConfig is what the command line says of an engine.
+type engineConfig struct {
+	jobs     int // tasks at once
+	listener *engine.Listener
+
+	// What is for worker processes alone.
+	maxTasks int               // a worker is replaced after so many; 0 is without limit
+	memory   int64             // that a worker may have, in bytes; 0 is without limit
+	stdout   func(line string) // gets what tasks print
+	stderr   func(line string) // and what else they say
 }
 
 // An engineHandle is an engine in use.
 type engineHandle struct {
 	engine.Executor
 	close func(context.Context) error
+	// kill, if there is one, ends by force what close would wait for.
+	kill func()
 	// remark, if there is one, says after a run what should be known about it, or
 	// nothing.
 	remark func() string
+	// pids, if there is one, returns the processes that the tasks run in.
+	pids func() []int
 }
 
 // Unwrap gives what the engine can do beside taking calls; see engine.As.
@@ -44,16 +60,16 @@ var engineKinds = []engineKind{
 	{
 		name: "serial",
 		doc:  "one after the other",
-		open: func(_ int, l *engine.Listener) engineHandle {
-			return engineHandle{Executor: engine.NewSerial(l), close: func(context.Context) error { return nil }}
+		open: func(c engineConfig) (engineHandle, error) {
+			return engineHandle{Executor: engine.NewSerial(c.listener), close: func(context.Context) error { return nil }}, nil
 		},
 	},
 	{
 		name: "threads",
 		doc:  "a pool of goroutines in this process",
-		open: func(jobs int, l *engine.Listener) engineHandle {
-			p := threading.NewPool(threading.Config{Workers: jobs, Listener: l})
-			return engineHandle{Executor: p, close: p.Close}
+		open: func(c engineConfig) (engineHandle, error) {
+			p := threading.NewPool(threading.Config{Workers: c.jobs, Listener: c.listener})
+			return engineHandle{Executor: p, close: p.Close}, nil
 		},
 	},
 	{
@@ -62,17 +78,22 @@ var engineKinds = []engineKind{
 		auto: 256,
 		open: openAsync,
 	},
+	{
+		name: processesName,
+		doc:  "worker processes, for tasks that crash, leak, hang or eat memory",
+		open: openProcesses,
+	},
 }
 
 const asyncName = "async"
 
 // openAsync makes an event loop. A step that holds the loop is worth a line at the
 // end of a run; a line with a stack for each would bury all else.
-func openAsync(jobs int, l *engine.Listener) engineHandle {
+func openAsync(c engineConfig) (engineHandle, error) {
 	const limit = 100 * time.Millisecond
 	var slow atomic.Int64
 	loop := asyncio.NewLoop(asyncio.Config{
-		Concurrency: jobs, Listener: l,
+		Concurrency: c.jobs, Listener: c.listener,
 		SlowStep: limit, OnSlowStep: func(asyncio.SlowStep) { slow.Add(1) },
 	})
 	return engineHandle{Executor: loop, close: loop.Close, remark: func() string {
@@ -82,7 +103,7 @@ func openAsync(jobs int, l *engine.Listener) engineHandle {
 		}
 		return fmt.Sprintf("%s held the loop for %v or longer, and all other tasks waited: for work that computes or blocks there is --engine %s",
 			plural(int(n), "step"), limit, defaultEngine)
-	}}
+	}}, nil
 }
 
 const defaultEngine = "threads"

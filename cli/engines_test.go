@@ -19,7 +19,10 @@ func TestSlowStepsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := kind.open(2, nil)
+	h, err := kind.open(engineConfig{jobs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := h.remark(); got != "" {
 		t.Errorf("before anything ran: %q", got)
 	}
@@ -83,6 +86,7 @@ func TestWindow(t *testing.T) {
 		{"serial", 8, 1},
 		{"threads", 8, 256},
 		{"async", 8, 8},
+		{"processes", 8, 256},
 	} {
 		kind, err := engineByName(c.engine)
 		if err != nil {

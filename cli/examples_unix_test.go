@@ -18,22 +18,23 @@ import (
 // The examples of the documentation, each with what it has to print, as a regular
 // expression for standard output. An example that is not here fails the test.
 var examples = map[string]string{
-	`braid compare sha256 --glob "$(go env GOROOT)/src/**/*.go"`:               `(?s)^2 inputs.*All engines gave the same results.*Use (serial|threads|async):`,
-	`braid run -- gzip -k {} ::: *.log`:                                        `^$`,
-	`braid tour`:                                                               `(?s)Thread 1: 0.*Both threads have finished.*Async Task 2: E\nBoth coroutines have finished`,
-	`braid run sha256 --glob 'src/**/*.go'`:                                    `(?s)^[0-9a-f]{64}  src/.*\n[0-9a-f]{64}  src/`,
-	`find . -name '*.log' -print0 | braid run gzip --out packed -0`:            `one.log.*packed/one.log.gz`,
-	`braid run -j 8 --retries 3 --timeout 10s fetch --from urls.txt`:           `(?m)^200  5 bytes`,
-	`braid run -j 8 --retries 3 fetch --from urls.txt`:                         `(?m)^200  5 bytes`,
-	`braid run --engine async -j 1000 fetch --from urls.txt`:                   `(?m)^200  5 bytes`,
-	`braid run -- convert {} {.}.png ::: *.jpg`:                                `(?m)^b c.jpg to b c.png$`,
-	`braid run --csv --from people.csv -- ./greet --name {name} --city {city}`: `(?m)^greet --name Ada --city London, UK$`,
-	`braid run --csv --from people.csv -- ./greet {name}`:                      `(?m)^greet Ada$`,
-	`braid run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`:          `^$`,
-	`braid run --halt now,fail=1 -k -- make -C {} ::: */`:                      `(?s)^made bin/.*made src/`,
-	`braid compare -- gzip -c {} ::: *.log`:                                    `(?s)^2 inputs.*same results`,
-	`braid compare sleep 100ms 100ms 100ms 100ms`:                              `(?s)^4 inputs.*same results.*Use threads:.*the work waits`,
-	`braid compare --json -j 4 -- gzip -c {} ::: *.log`:                        `^{"inputs":2,`,
+	`braid compare sha256 --glob "$(go env GOROOT)/src/**/*.go"`:                               `(?s)^2 inputs.*All engines gave the same results.*Use (serial|threads|async|processes):`,
+	`braid run -- gzip -k {} ::: *.log`:                                                        `^$`,
+	`braid tour`:                                                                               `(?s)Thread 1: 0.*Both threads have finished.*Async Task 2: E\nBoth coroutines have finished.*Process 2: E\n.*Both processes have finished`,
+	`braid run sha256 --glob 'src/**/*.go'`:                                                    `(?s)^[0-9a-f]{64}  src/.*\n[0-9a-f]{64}  src/`,
+	`find . -name '*.log' -print0 | braid run gzip --out packed -0`:                            `one.log.*packed/one.log.gz`,
+	`braid run -j 8 --retries 3 --timeout 10s fetch --from urls.txt`:                           `(?m)^200  5 bytes`,
+	`braid run -j 8 --retries 3 fetch --from urls.txt`:                                         `(?m)^200  5 bytes`,
+	`braid run --engine async -j 1000 fetch --from urls.txt`:                                   `(?m)^200  5 bytes`,
+	`braid run --engine processes --memory 512M --timeout 1m gzip --out packed --glob '*.log'`: `one.log.*packed/one.log.gz`,
+	`braid run -- convert {} {.}.png ::: *.jpg`:                                                `(?m)^b c.jpg to b c.png$`,
+	`braid run --csv --from people.csv -- ./greet --name {name} --city {city}`:                 `(?m)^greet --name Ada --city London, UK$`,
+	`braid run --csv --from people.csv -- ./greet {name}`:                                      `(?m)^greet Ada$`,
+	`braid run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`:                          `^$`,
+	`braid run --halt now,fail=1 -k -- make -C {} ::: */`:                                      `(?s)^made bin/.*made src/`,
+	`braid compare -- gzip -c {} ::: *.log`:                                                    `(?s)^2 inputs.*same results`,
+	`braid compare sleep 100ms 100ms 100ms 100ms`:                                              `(?s)^4 inputs.*same results.*Use .*: .*the work waits`,
+	`braid compare --json -j 4 -- gzip -c {} ::: *.log`:                                        `^{"inputs":2,`,
 }
 
 // slow are the examples that take long.
@@ -156,17 +157,7 @@ func TestOwnProgram(t *testing.T) {
 	if !strings.Contains(string(readme), "```go\n"+string(program)+"```") {
 		t.Error("the README's program is not testdata/filesize/main.go")
 	}
-	bin := filepath.Join(t.TempDir(), "filesize")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdata/filesize").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	run := func(args ...string) outcome {
-		var out, talk strings.Builder
-		cmd := exec.CommandContext(t.Context(), bin, args...)
-		cmd.Stdout, cmd.Stderr = &out, &talk
-		_ = cmd.Run()
-		return outcome{cmd.ProcessState.ExitCode(), out.String(), talk.String()}
-	}
+	run := buildProgram(t, "filesize")
 	info, err := os.Stat("doc.go")
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +172,50 @@ func TestOwnProgram(t *testing.T) {
 		t.Errorf("tasks: %q", o.out)
 	}
 	run("run", "sha256", "doc.go").want(t, exitUsage, `there is no task "sha256"`, "Try: filesize tasks")
+	o = run("run", "--engine", "processes", "-q", "size", "doc.go", "missing")
+	o.want(t, exitFailed, "filesize: stat missing: no such file")
+	if want := fmt.Sprintln(info.Size()); o.out != want {
+		t.Errorf("on processes: output %q", o.out)
+	}
 	if o := run("--help"); !strings.Contains(o.out, "filesize run") {
 		t.Errorf("help: %s", o.out)
+	}
+}
+
+// buildProgram builds a program of testdata, and returns a function that runs it.
+func buildProgram(t *testing.T, name string) func(args ...string) outcome {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), name)
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdata/"+name).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return func(args ...string) outcome {
+		var out, talk strings.Builder
+		cmd := exec.CommandContext(t.Context(), bin, args...)
+		cmd.Stdout, cmd.Stderr = &out, &talk
+		_ = cmd.Run()
+		return outcome{cmd.ProcessState.ExitCode(), out.String(), talk.String()}
+	}
+}
+
+// A program that calls Run alone, and not what worker processes need, is told so. All
+// else works.
+func TestProgramWithoutMain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds a program")
+	}
+	t.Parallel()
+	needTool(t, "go")
+	run := buildProgram(t, "nomain")
+	const says = `add the line "multiprocessing.Main()" as the first statement of main`
+	run("run", "--engine", "processes", "echo", "x").want(t, exitUsage, says, "Try: --engine threads")
+	run("compare", "--engines", "serial,processes", "echo", "x").want(t, exitUsage, says)
+	if o := run("run", "-q", "echo", "x"); o.code != exitOK || o.out != "x\n" {
+		t.Errorf("on threads: %+v", o)
+	}
+	o := run("compare", "--rounds", "1", "echo", "x")
+	o.want(t, exitOK, "nomain: without processes: ", says)
+	if !strings.Contains(o.out, "same results") || strings.Contains(o.out, "processes") {
+		t.Errorf("compared:\n%s", o.out)
 	}
 }

@@ -41,6 +41,9 @@ type batchFlags struct {
 	backoff  string
 	deadline time.Duration
 
+	maxTasks int
+	memory   string
+
 	json     bool
 	quiet    bool
 	progress string
@@ -64,6 +67,9 @@ func (f *batchFlags) add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.retries, "retries", 0, "try an input that failed up to `N` times more")
 	fs.StringVar(&f.backoff, "backoff", "100ms..30s", "pauses between tries, at random up to `BASE..MAX`: BASE doubles each time")
 	durationVar(fs, &f.deadline, "deadline", "stop everything after `DURATION`")
+
+	fs.IntVar(&f.maxTasks, "max-tasks", 0, "on processes: replace a worker after `N` inputs")
+	fs.StringVar(&f.memory, "memory", "", "on processes: a worker that needs more than `SIZE`, such as 512M, dies")
 
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")

@@ -11,11 +11,18 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/go-braid/braid/multiprocessing"
 )
 
 // Main runs the command on the arguments and streams of the process, and exits
 // with the code that it comes to. Call it last in main.
+//
+// In a worker process, which the engine processes starts from the same executable,
+// Main serves calls instead. So what main does before is done in each worker, too;
+// a call of multiprocessing.Main at the beginning keeps it from that.
 func Main() {
+	multiprocessing.Main()
 	os.Exit(Run(context.Background(), os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 }
 
@@ -31,6 +38,9 @@ type Streams struct {
 // its exit code; see "braid help exit-codes". While it works it handles the
 // signals of an interactive program. It blocks until the work is done or ctx is
 // over and what was running has ended.
+//
+// The engine processes, and with it the last part of the tour, needs a program that
+// has called multiprocessing.Main, as Main does.
 func Run(ctx context.Context, args []string, s Streams) int {
 	a := &app{Streams: s, name: programName()}
 	root := a.rootCommand()

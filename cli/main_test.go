@@ -18,12 +18,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/strand"
 	_ "github.com/go-braid/braid/tasks"
 )
 
 // The test binary plays braid: it is in the PATH under that name.
 func TestMain(m *testing.M) {
+	multiprocessing.Main() // worker processes are this binary, too
 	testscript.Main(checked{m}, map[string]func(){"braid": Main})
 }
 
@@ -36,9 +38,20 @@ func (c checked) Run() int {
 	// Under the race detector a process waits for a second before it ends, to see
 	// what its goroutines still do. Each command of a script is one.
 	os.Setenv("GORACE", quickExit)
+	// The goroutine that starts processes never ends. It is started here, so that no
+	// test takes it for a leak.
+	p, err := multiprocessing.Start(context.Background(), printing, lines{})
+	if err == nil {
+		err = p.Join(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "there are no processes:", err)
+		return 1
+	}
+	before := goleak.IgnoreCurrent()
 	code := c.M.Run()
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := goleak.Find(before); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines are left:", err)
 			return 1
 		}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode/utf8"
 
@@ -19,17 +20,48 @@ import (
 	"github.com/go-braid/braid/internal/input"
 )
 
-// A printer writes results: the product to out, failures to talk.
+// A printer writes results, and what tasks print themselves: the product to out,
+// failures to talk. Its methods may be called from any goroutine.
 type printer struct {
 	app  *app
-	to   io.Writer     // standard output
-	out  *bufio.Writer // in front of it
+	to   io.Writer // standard output
 	talk talk
 	json bool
-	err  error // the first failure to write, after which nothing is written
+
+	mu  sync.Mutex
+	out *bufio.Writer // in front of to
+	err error         // the first failure to write, after which nothing is written
+}
+
+// failed returns the first failure to write.
+func (p *printer) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// flush brings what was printed to the reader.
+func (p *printer) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.push()
+}
+
+// line prints a line that a task in another process has printed, at once, since
+// nobody knows when the next one comes.
+func (p *printer) line(s string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.out.WriteString(s)
+		p.out.WriteByte('\n')
+		p.push()
+	}
 }
 
 func (p *printer) print(r *result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.err == nil && !r.skipped {
 		if p.json {
 			p.err = p.printJSON(r)
@@ -39,14 +71,14 @@ func (p *printer) print(r *result) {
 	}
 	// What was cut short because nobody reads any more is no news.
 	if r.err != nil && !r.skipped && !(r.stopped && p.err != nil) {
-		p.flush() // who sees both sees them in their order
+		p.push() // who sees both sees them in their order
 		p.talk.line(p.app.failure(r))
 	}
 	r.close()
 }
 
-// flush brings what was printed to the reader.
-func (p *printer) flush() {
+// push is flush for who has p.mu.
+func (p *printer) push() {
 	if err := p.out.Flush(); err != nil && p.err == nil {
 		p.err = err
 	}
@@ -84,13 +116,13 @@ func (p *printer) printText(r *result) error {
 // explain the rest.
 func (p *printer) copyOutputs(c *commandResult) error {
 	if c.Stderr != nil && c.Stderr.Size() > 0 {
-		p.flush()
+		p.push()
 		p.talk.block(c.Stderr)
 	}
 	if c.Stdout == nil || c.Stdout.Size() == 0 {
 		return nil
 	}
-	p.flush() // what follows goes past the buffer, straight from file to file
+	p.push() // what follows goes past the buffer, straight from file to file
 	if p.err != nil {
 		return p.err
 	}
@@ -265,6 +297,10 @@ func reason(err error) string {
 		err = e.Err
 	}
 	text := err.Error()
+	if crash, ok := errors.AsType[*braid.CrashError](err); ok {
+		// What the process has written was shown when it was written.
+		text = strings.Replace(text, crash.Error(), death(crash), 1)
+	}
 	// A task that was stopped says so in the words of package context, and then why.
 	for _, jargon := range []error{context.Canceled, context.DeadlineExceeded} {
 		if why, ok := strings.CutPrefix(text, jargon.Error()+": "); ok && errors.Is(err, jargon) {
@@ -272,6 +308,29 @@ func reason(err error) string {
 		}
 	}
 	return text
+}
+
+// death says in a line how the process of a task ended.
+func death(c *braid.CrashError) string {
+	b := strings.Builder{}
+	b.WriteString("its process ")
+	switch {
+	case c.OOM:
+		b.WriteString("was killed for want of memory")
+	case c.Signal != "":
+		b.WriteString("was ended by " + c.Signal)
+	default:
+		fmt.Fprintf(&b, "exited with code %d", c.ExitCode)
+	}
+	why := c.Reason
+	if why == "" && c.Signal != "SIGKILL" { // of which nobody can say anything before
+		said := strings.TrimSpace(c.Stderr)
+		why = said[strings.LastIndexByte(said, '\n')+1:]
+	}
+	if why != "" {
+		b.WriteString(": " + shorten(why, 200))
+	}
+	return b.String()
 }
 
 // shorten cuts a text that is too long for a line of talk.

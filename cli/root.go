@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -103,7 +104,7 @@ func (a *app) tasksCommand() *cobra.Command {
 		Short: "List the tasks that can be run",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			tasks := braid.Definitions()
+			tasks := tasks()
 			if len(tasks) == 0 {
 				fmt.Fprintln(a.Err, "This program defines no tasks; commands can be run all the same: "+a.name+" run -- COMMAND {}")
 				return nil
@@ -127,6 +128,14 @@ func (a *app) tasksCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// tourTask is the task that the command itself has, for its tour. It is not among those
+// that users are told of.
+const tourTask = "braid/tour"
+
+func tasks() []braid.Definition {
+	return slices.DeleteFunc(braid.Definitions(), func(d braid.Definition) bool { return d.Name() == tourTask })
 }
 
 func (a *app) manCommand() *cobra.Command {
@@ -153,7 +162,7 @@ func completeTask(cmd *cobra.Command, args []string, prefix string) ([]string, c
 		return nil, cobra.ShellCompDirectiveDefault // inputs: often files
 	}
 	var names []string
-	for _, d := range braid.Definitions() {
+	for _, d := range tasks() {
 		names = append(names, d.Name()+"\t"+d.Doc())
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
@@ -167,6 +176,8 @@ func completeWords(words ...string) cobra.CompletionFunc {
 
 func completeBatchFlags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("jobs", completeWords("auto", "50%", "100%", "200%"))
+	_ = cmd.RegisterFlagCompletionFunc("max-tasks", completeWords("1", "100"))
+	_ = cmd.RegisterFlagCompletionFunc("memory", completeWords("256M", "512M", "1G"))
 	_ = cmd.RegisterFlagCompletionFunc("progress", completeWords(progressAuto, progressBar, progressPlain, progressNone))
 	_ = cmd.RegisterFlagCompletionFunc("color", completeWords("auto", "always", "never"))
 	_ = cmd.RegisterFlagCompletionFunc("backoff", completeWords("100ms..30s", "1s..60s", "none"))

@@ -42,6 +42,7 @@ asks that to stop, a third one kills it.`,
   find . -name '*.log' -print0 | ` + a.name + ` run gzip --out packed -0
   ` + a.name + ` run -j 8 --retries 3 --timeout 10s fetch --from urls.txt
   ` + a.name + ` run --engine async -j 1000 fetch --from urls.txt
+  ` + a.name + ` run --engine processes --memory 512M --timeout 1m gzip --out packed --glob '*.log'
   ` + a.name + ` run -- convert {} {.}.png ::: *.jpg
   ` + a.name + ` run --csv --from people.csv -- ./greet --name {name} --city {city}
   ` + a.name + ` run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`,
@@ -101,6 +102,13 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	cfg, err := f.workerConfig(kind.name == processesName)
+	if err != nil {
+		return err
+	}
+	if err := kind.suits(p, jobs); err != nil {
+		return err
+	}
 	if f.jobs == "auto" && kind.auto > 0 && p.task != "" {
 		jobs = kind.auto // a command is a process whatever the engine is
 	}
@@ -118,6 +126,19 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	// The clock of each result comes from the engine's events.
+	clock := &stopwatch{}
+	stdout := prog.beside(a.Out)
+	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
+	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, clock.listener(), out.line, prog.line
+	handle, err := kind.open(cfg)
+	if err != nil {
+		prog.close(false)
+		return err
+	}
+	if handle.kill != nil {
+		c.on(stageAbandon, handle.kill)
+	}
 	c.comment = func(stage int32) { prog.line(a.name + ": " + stageComment(stage)) }
 	defer c.watchSignals()()
 	if f.deadline > 0 {
@@ -126,11 +147,6 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		}).Stop()
 	}
 
-	// The clock of each result comes from the engine's events.
-	clock := &stopwatch{}
-	handle := kind.open(jobs, clock.listener())
-	stdout := prog.beside(a.Out)
-	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
 	reading, stopCounting := context.WithCancel(ctx)
 	defer stopCounting()
 	b := &batch{
@@ -153,30 +169,32 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		status.add(r)
 		out.print(r)
 		prog.update(b.tally, b.knownTotal())
-		if out.err != nil {
+		if out.failed() != nil {
 			c.raise(stageTerminate, exitUsage, nil)
 		}
+		c.stopIfBroken(r)
 	}
 	b.idle = out.flush
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
-	out.flush()
 	stopped, why := c.reason()
+	var closing error
+	if c.stage() < stageAbandon {
+		// Nothing is in flight, so this does not wait for tasks.
+		closing = handle.close(context.WithoutCancel(ctx))
+	}
+	out.flush()
 	if handle.remark != nil && !f.quiet {
 		if s := handle.remark(); s != "" {
 			prog.line(a.name + ": " + s)
 		}
 	}
 	prog.close(b.tally.read > 0)
-	if c.stage() < stageAbandon {
-		// Nothing is in flight, so this does not wait.
-		if err := handle.close(context.WithoutCancel(ctx)); err != nil {
-			return &exitError{code: exitUsage, err: err}
-		}
-	}
 
 	switch {
-	case out.err != nil:
-		return outputError(out.err)
+	case closing != nil:
+		return &exitError{code: exitUsage, err: closing}
+	case out.failed() != nil:
+		return outputError(out.failed())
 	case ctx.Err() != nil:
 		return &exitError{code: exitUsage, err: context.Cause(ctx)}
 	case stopped == exitHalted && b.leftOut():

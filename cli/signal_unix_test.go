@@ -5,6 +5,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/go-braid/braid"
 )
 
 // A live braid runs beside the test, in its own process group as under a shell.
@@ -43,14 +46,14 @@ func start(t *testing.T, args ...string) *live {
 	return l
 }
 
-// hears waits for a line on standard error that holds a text.
-func (l *live) hears(text string) {
+// hears waits for a line on standard error that holds a text, and returns it.
+func (l *live) hears(text string) string {
 	l.t.Helper()
 	for {
 		s, err := l.talk.ReadString('\n')
 		l.said.WriteString(s)
 		if strings.Contains(s, text) {
-			return
+			return s
 		}
 		if err != nil {
 			l.t.Fatalf("braid never said %q: %v; it said:\n%s", text, err, l.said.String())
@@ -222,6 +225,8 @@ func TestInterruptTasks(t *testing.T) {
 	}{
 		{"interrupts", "threads", "block", []os.Signal{os.Interrupt, os.Interrupt}, 130},
 		{"SIGTERM", "threads", "block", []os.Signal{syscall.SIGTERM}, 143},
+		{"interrupts of processes", "processes", "block", []os.Signal{os.Interrupt, os.Interrupt}, 130},
+		{"SIGTERM of processes", "processes", "block", []os.Signal{syscall.SIGTERM}, 143},
 		{"interrupts on the loop", "async", "park", []os.Signal{os.Interrupt, os.Interrupt}, 130},
 		{"SIGTERM on the loop", "async", "park", []os.Signal{syscall.SIGTERM}, 143},
 	} {
@@ -248,7 +253,7 @@ func TestInterruptTasks(t *testing.T) {
 // Nobody waits for a task that does not listen.
 func TestInterruptDeafTask(t *testing.T) {
 	t.Parallel()
-	for _, engine := range []string{"threads", "async"} {
+	for _, engine := range []string{"threads", "async", "processes"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			l := start(t, "run", "--engine", engine, "-j2", "deaf", "a")
@@ -326,4 +331,128 @@ func TestNothingHalfWritten(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The first Ctrl-C lets the tasks in workers come to their end.
+func TestInterruptProcessesOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := start(t, "run", "-k", "--engine", "processes", "-j2", "gate", dir+"/1", dir+"/2", dir+"/3", dir+"/4")
+	l.hears("started")
+	l.hears("started")
+	l.signal(os.Interrupt)
+	l.hears("braid: interrupted: waiting for what runs; interrupt again to stop it")
+	for _, name := range []string{"2", "1"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := l.ends(130)
+	if want := dir + "/1\n" + dir + "/2\n"; o.out != want {
+		t.Errorf("printed %q, want %q", o.out, want)
+	}
+	if !regexp.MustCompile(`braid: 2 (of 4 )?done, \d not tried`).MatchString(o.err) || strings.Count(o.err, "started") != 2 {
+		t.Errorf("said:\n%s", o.err)
+	}
+}
+
+// The second asks, and what does not listen is ended: no other engine can do that.
+func TestInterruptProcessesTwice(t *testing.T) {
+	t.Parallel()
+	r := newRoll(t)
+	l := start(t, "run", "--engine", "processes", "-j2", "family", r.path, r.path)
+	r.wait(4)
+	l.signal(os.Interrupt)
+	l.hears("interrupted")
+	l.signal(os.Interrupt)
+	l.hears("stopping")
+	r.empty()
+	o := l.ends(130)
+	if n := strings.Count(o.err, "the run was terminated"); n != 2 {
+		t.Errorf("%d were said to be stopped:\n%s", n, o.err)
+	}
+}
+
+// The third kills the workers, together with what they have started, and at once.
+func TestInterruptProcessesThrice(t *testing.T) {
+	t.Parallel()
+	r := newRoll(t)
+	l := start(t, "run", "--engine", "processes", "-j2", "family", r.path, r.path, r.path)
+	r.wait(4)
+	for _, says := range []string{"interrupted", "stopping", "braid: killed"} {
+		l.signal(os.Interrupt)
+		l.hears(says)
+	}
+	r.empty()
+	l.ends(130)
+}
+
+// Workers do not outlive a braid that is killed.
+func TestKilledBraidLeavesNoWorker(t *testing.T) {
+	t.Parallel()
+	r := newRoll(t)
+	l := start(t, "run", "--engine", "processes", "-j2", "enrol", r.path, r.path, r.path)
+	r.wait(2)
+	l.signal(syscall.SIGKILL)
+	r.empty()
+	l.ends(-1)
+}
+
+// A worker that somebody ends, such as the system for want of memory, costs the input
+// that it was working on, or none if that can be done again. The others are done.
+func TestKilledWorkerCostsOneInput(t *testing.T) {
+	t.Parallel()
+	for task, failed := range map[string]int{"hold": 1, "hold-idempotent": 0} {
+		t.Run(task, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			l := start(t, "run", "--engine", "processes", "-j2", task, dir+"/1", dir+"/2", dir+"/3")
+			var victim int
+			if _, err := fmt.Sscanf(l.hears("process"), "process %d", &victim); err != nil {
+				t.Fatal(err)
+			}
+			l.hears("process")
+			if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			l.hears("process") // another worker has taken its place
+			for _, name := range []string{"1", "2", "3"} {
+				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := l.ends([]int{exitOK, exitFailed}[failed])
+			if n := strings.Count(o.out, dir); n != 3-failed {
+				t.Errorf("%d inputs were done, want %d: %q", n, 3-failed, o.out)
+			}
+			if n := strings.Count(o.err, ": its process was ended by SIGKILL\n"); n != failed {
+				t.Errorf("%d deaths were told, want %d:\n%s", n, failed, o.err)
+			}
+		})
+	}
+}
+
+// Tasks that enter themselves in a roll, and do not listen; the one has a child that
+// does so, too.
+var (
+	_ = braid.Define("enrol", enrol)
+	_ = braid.Define("family", func(ctx context.Context, path string) (string, error) {
+		cmd := exec.CommandContext(context.Background(), "sh", "-c", (&roll{path: path}).enter(`trap '' TERM INT; while :; do sleep 1000; done`))
+		if err := cmd.Start(); err != nil {
+			return "", err
+		}
+		return enrol(ctx, path)
+	})
+)
+
+func enrol(_ context.Context, path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	if _, err := fmt.Fprintln(f, os.Getpid()); err != nil {
+		return "", err
+	}
+	<-make(chan struct{})
+	return f.Name(), nil // it is open until then
 }

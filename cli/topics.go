@@ -75,12 +75,13 @@ Lines come in the order in which inputs are done; with -k in that of seq.
 
 "compare --json" prints one object:
 
-  {"inputs":…, "failed":…, "jobs":…, "rounds":…, "identical":…,
+  {"inputs":…, "failed":…, "crashed":…, "jobs":…, "rounds":…, "identical":…,
   "engines":[{"engine":…, "wall_s":…, "cpu_s":…, "tasks":…, "failed":…,
   "speedup":…, "speedup_lo":…, "speedup_hi":…, "tasks_per_s":…,
   "peak_rss_bytes":…}], "verdict":{"engine":…, "why":…}}
 
-Fields may be added. Times are in seconds.
+"crashed" counts inputs that were the end of their worker process, and is there only
+if any were. Fields may be added. Times are in seconds.
 `
 
 func enginesText() string {
@@ -96,13 +97,26 @@ coroutines run one at a time, each until it waits. Work that computes gains
 nothing from it, and a task that blocks, as sha256 does when it reads a file,
 holds up all others meanwhile; a line at the end of a run says so.
 
+Processes are for tasks that crash, leak, hang or eat memory. Each worker is this
+program, started again, and has one input at a time. One that dies costs the input
+that it was working on, which fails with the reason; the others go on. If the task
+is idempotent, that input is done again, until it has cost three workers. --retries
+does not repeat a crash, unless the task is idempotent: nobody knows what it had
+done by then. A task that does not end at its --timeout, or at the second Ctrl-C,
+gets SIGTERM after a second and SIGKILL after two, with all that it has started.
+--memory bounds what a worker may take; --max-tasks replaces workers from time to
+time, which gives back what they have leaked. What tasks print comes home line by
+line. Arguments and results travel, which counts when tasks are short.
+
 "compare" measures which is faster for your work, and says why.
 
 -j is how many tasks are under way at once. With -j auto these are as many as
-there are processors; with "run --engine async" 256.
+there are processors; with "run --engine async" 256. Of processes there are at
+most 256.
 
 A command after -- is always a process of its own; the engine decides how many
-run at once. On async threads wait for the processes.
+run at once. On async threads wait for the processes. The engine processes takes
+no commands, which have already what it is for.
 `)
 	return b.String()
 }

@@ -2,14 +2,18 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/asyncio"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/strand"
 	"github.com/go-braid/braid/threading"
 )
@@ -19,8 +23,8 @@ func (a *app) tourCommand() *cobra.Command {
 		Use:   "tour",
 		Short: "Watch the textbook program run on the engines",
 		Long: `Watch the textbook program: one strand prints numbers, another letters, a line a
-second each. Ten seconds of work take five, first on two threads and then on two
-coroutines of an event loop.`,
+second each. Ten seconds of work take five, first on two threads, then on two
+coroutines of an event loop, and then in two processes.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := newControl()
@@ -29,27 +33,33 @@ coroutines of an event loop.`,
 			defer cancel(nil)
 			c.on(stageTerminate, func() { cancel(errTerminated) })
 			defer c.watchSignals()()
-			if err := tour(ctx, a.Out, a.Err); err != nil {
-				if code, _ := c.reason(); code != 0 {
-					return exit(code)
-				}
-				return outputError(err) // what else can fail
+			err := tour(ctx, a.Out, a.Err, (*guide).threads, (*guide).coroutines, (*guide).processes)
+			if err == nil {
+				return nil
 			}
-			return nil
+			if code, _ := c.reason(); code != 0 {
+				return exit(code)
+			}
+			if errors.Is(err, errNoProcess) {
+				return &exitError{code: exitUsage, err: err}
+			}
+			return outputError(err) // what else can fail
 		},
 	}
 }
 
-// tour runs the textbook program on threads and on an event loop, and says what
-// is to be seen.
-func tour(ctx context.Context, out, talk io.Writer) error {
+// tour shows the textbook program on one engine after the other, and says what is to
+// be seen.
+func tour(ctx context.Context, out, talk io.Writer, parts ...func(*guide, context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t := &guide{out: &syncWriter{w: out}, talk: talk, cancel: cancel}
-	if err := t.threads(ctx); err != nil {
-		return err
+	g := &guide{out: &syncWriter{w: out}, talk: talk, cancel: cancel, pause: time.Second}
+	for _, part := range parts {
+		if err := part(g, ctx); err != nil {
+			return err
+		}
 	}
-	return t.coroutines(ctx)
+	return nil
 }
 
 // A guide shows the textbook program.
@@ -57,6 +67,7 @@ type guide struct {
 	out    *syncWriter
 	talk   io.Writer
 	cancel context.CancelCauseFunc // ends the tour
+	pause  time.Duration           // before each line
 }
 
 // threads runs it on two threads.
@@ -88,20 +99,78 @@ func (g *guide) coroutines(ctx context.Context) error {
 		"on one thread. The order of the lines is the same each time.")
 }
 
-// say returns the body of a strand: it prints a line for each character of what,
-// and waits a second before each. Once nobody can read them, the tour ends.
+// processes runs it in two processes.
+func (g *guide) processes(ctx context.Context) error {
+	began := strand.Now(ctx)
+	home := multiprocessing.With(multiprocessing.Config{Output: func(o multiprocessing.Output) {
+		if _, err := fmt.Fprintln(g.out, o.Text); err != nil {
+			g.cancel(err)
+		}
+	}})
+	var ps []*multiprocessing.Process
+	var failed error
+	for _, l := range []lines{{"Process 1: ", "01234", g.pause}, {"Process 2: ", "ABCDE", g.pause}} {
+		p, err := multiprocessing.Start(ctx, printing, l, home)
+		if err != nil {
+			failed = err
+			break
+		}
+		ps = append(ps, p)
+	}
+	if failed == nil {
+		fmt.Fprintf(g.talk, "multiprocessing: two processes of their own, %d and %d, print the lines; this one is %d.\n", ps[0].PID(), ps[1].PID(), os.Getpid())
+	}
+	for _, p := range ps {
+		if failed != nil {
+			p.Kill()
+		}
+		if err := p.Join(context.WithoutCancel(ctx)); failed == nil {
+			failed = err
+		}
+	}
+	if failed != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", errNoProcess, failed)
+	}
+	return g.finish(ctx, began, "Both processes have finished.",
+		"and neither process could have harmed the other, or this one.")
+}
+
+// errNoProcess says that a part of the tour could not be shown.
+var errNoProcess = errors.New("the tour ends here, without processes")
+
+// lines are what a process of the tour prints.
+type lines struct {
+	Who, What string
+	Pause     time.Duration
+}
+
+// printing is the task of a process of the tour.
+var printing = braid.Define(tourTask, func(ctx context.Context, l lines) (struct{}, error) {
+	return struct{}{}, l.print(ctx, os.Stdout)
+})
+
+// print prints a line for each character, and waits before each.
+func (l lines) print(ctx context.Context, out io.Writer) error {
+	for _, c := range l.What {
+		if err := strand.Sleep(ctx, l.Pause); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "%s%c\n", l.Who, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// say returns the body of a strand that prints lines. Once nobody can read them, the
+// tour ends.
 func (g *guide) say(who, what string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		for _, c := range what {
-			if err := strand.Sleep(ctx, time.Second); err != nil {
-				return err
-			}
-			if _, err := fmt.Fprintf(g.out, "%s%c\n", who, c); err != nil {
-				g.cancel(err)
-				return err
-			}
+		err := lines{who, what, g.pause}.print(ctx, g.out)
+		if err != nil {
+			g.cancel(err) // it is that of the output, unless the tour is over anyway
 		}
-		return nil
+		return err
 	}
 }
 

@@ -16,7 +16,7 @@ func TestTour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var out, talk bytes.Buffer
-		if err := tour(t.Context(), &out, &talk); err != nil {
+		if err := tour(t.Context(), &out, &talk, (*guide).threads, (*guide).coroutines); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took != 10*time.Second {
@@ -56,7 +56,7 @@ func TestTourIsCancelled(t *testing.T) {
 			time.AfterFunc(c.after, func() { cancel(errTerminated) })
 			began := time.Now()
 			var out, talk bytes.Buffer
-			if err := tour(ctx, &out, &talk); !errors.Is(err, errTerminated) {
+			if err := tour(ctx, &out, &talk, (*guide).threads, (*guide).coroutines); !errors.Is(err, errTerminated) {
 				t.Errorf("error %v", err)
 			}
 			if took := time.Since(began); took != c.after || strings.Count(out.String(), "\n") != c.lines {
@@ -71,7 +71,7 @@ func TestTourOutputFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("full")
 		began := time.Now()
-		if err := tour(t.Context(), failingWriter{full}, &bytes.Buffer{}); err != full {
+		if err := tour(t.Context(), failingWriter{full}, &bytes.Buffer{}, (*guide).threads); err != full {
 			t.Errorf("error %v, want that of the output", err)
 		}
 		if took := time.Since(began); took != time.Second {

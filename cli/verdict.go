@@ -67,7 +67,7 @@ func judge(engines []engineReport, jobs, cpus int) verdict {
 				why += ": a task is so short that handing it over costs more than it gains"
 			}
 		}
-		return verdict{Engine: e.Engine, Why: why + "; " + kind + "."}
+		return verdict{Engine: e.Engine, Why: why + "; " + kind + processRemark(engines, best, jobs, cpus) + "."}
 	}
 	interval := ""
 	if e.SpeedupLo > 0 {
@@ -85,7 +85,44 @@ func judge(engines []engineReport, jobs, cpus int) verdict {
 			why += "; a higher -j would help more"
 		}
 	}
-	return verdict{Engine: e.Engine, Why: why + loopRemark(engines, best, busy) + "."}
+	if e.Engine == processesName && busy >= 0.7 {
+		why += ", each with a heap of its own"
+	}
+	return verdict{Engine: e.Engine, Why: why + loopRemark(engines, best, busy) + processRemark(engines, best, jobs, cpus) + "."}
+}
+
+// processRemark says why worker processes are not the engine to use, and when they
+// would be.
+func processRemark(engines []engineReport, best, jobs, cpus int) string {
+	i := slices.IndexFunc(engines, func(e engineReport) bool { return e.Engine == processesName })
+	if i <= 0 || i == best {
+		return ""
+	}
+	p, b := engines[i], engines[best]
+	if p.Speedup >= b.Speedup*(1-tieBand) {
+		return fmt.Sprintf("; %s does as well (%.2f×), and outlives tasks that crash", p.Engine, p.Speedup)
+	}
+	why := ""
+	if more := p.perTask(engines[0], jobs, cpus) - b.perTask(engines[0], jobs, cpus); more > 0 {
+		why = fmt.Sprintf(", as a task costs about %s more there", brief(seconds(more)))
+	}
+	return fmt.Sprintf("; %s is slower (%.2f×)%s: it pays where tasks crash, leak or hang", p.Engine, p.Speedup, why)
+}
+
+// perTask returns how many seconds a task takes of the time of the strand that runs it.
+// Base is the yardstick, which runs one at a time.
+func (e engineReport) perTask(base engineReport, jobs, cpus int) float64 {
+	strands := min(jobs, e.Tasks)
+	if computes := base.CPUS >= 0.7*base.WallS; computes {
+		strands = min(strands, cpus)
+		if e.Engine == asyncName {
+			strands = 1
+		}
+	}
+	if e.Engine == base.Engine {
+		strands = 1
+	}
+	return e.WallS * float64(strands) / float64(max(e.Tasks, 1))
 }
 
 // loopRemark says what the event loop made of the work, if the best engine is

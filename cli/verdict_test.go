@@ -112,6 +112,51 @@ func TestJudgeThree(t *testing.T) {
 	}
 }
 
+// Why processes are not the engine to use is explained as well, and when they would be.
+func TestJudgeProcesses(t *testing.T) {
+	computing, waiting := measured("serial", 10, 9.9, 1, 1, 1), measured("serial", 10, 0.1, 1, 1, 1)
+	const pays = ": it pays where tasks crash, leak or hang."
+	for _, c := range []struct {
+		name                     string
+		base, threads, processes engineReport
+		want, says, never        string
+	}{
+		{
+			// Of 100 tasks two at a time each takes 100 ms on threads, and 120 ms there.
+			name: "computing", base: computing, threads: measured("threads", 5, 10, 2, 1.9, 2.1), processes: measured("processes", 6, 10, 1.67, 1.6, 1.7),
+			want: "threads", says: "and 2 processors shared it; processes is slower (1.67×), as a task costs about 20.0ms more there" + pays,
+		},
+		{
+			name: "computing, as well", base: computing, threads: measured("threads", 5, 10, 2, 1.9, 2.1), processes: measured("processes", 5.1, 10, 1.96, 1.9, 2),
+			want: "threads", says: "; processes does as well (1.96×), and outlives tasks that crash.", never: "slower",
+		},
+		{
+			name: "a heap of their own", base: computing, threads: measured("threads", 8, 10, 1.25, 1.2, 1.3), processes: measured("processes", 5, 10, 2, 1.9, 2.1),
+			want: "processes", says: "and 2 processors shared it, each with a heap of its own.", never: "slower",
+		},
+		{
+			// Ten wait together, whatever the number of processors.
+			name: "waiting", base: waiting, threads: measured("threads", 1, 0.1, 10, 9.9, 10.1), processes: measured("processes", 1.1, 0.1, 9, 8.9, 9.1),
+			want: "threads", says: "; processes is slower (9.00×), as a task costs about 10.0ms more there" + pays,
+		},
+		{
+			name: "serial is best", base: measured("serial", 0.0001, 0.0001, 1, 1, 1), threads: measured("threads", 0.0002, 0.0003, 0.5, 0.4, 0.6), processes: measured("processes", 0.001, 0.001, 0.1, 0.09, 0.11),
+			want: "serial", says: "; processes is slower (0.10×), as a task costs about 19µs more there" + pays,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := judge([]engineReport{c.base, c.threads, c.processes}, 10, 2)
+			if got.Engine != c.want || !strings.Contains(got.Why, c.says) || c.never != "" && strings.Contains(got.Why, c.never) {
+				t.Errorf("use %s: %s\nwant %s: …%s, and not %q", got.Engine, got.Why, c.want, c.says, c.never)
+			}
+		})
+	}
+	// The yardstick needs no excuse.
+	if got := judge([]engineReport{measured("processes", 10, 9.9, 1, 1, 1), measured("threads", 5, 9.9, 2, 1.9, 2.1)}, 2, 2); strings.Contains(got.Why, "pays") {
+		t.Errorf("beside threads: %s", got.Why)
+	}
+}
+
 // What the event loop did is explained beside the one to use.
 func TestJudgeLoop(t *testing.T) {
 	computing, waiting := measured("serial", 10, 9.9, 1, 1, 1), measured("serial", 10, 0.1, 1, 1, 1)

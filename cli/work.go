@@ -33,7 +33,7 @@ func newTaskWork(name string, set []string) (*taskWork, error) {
 
 func unknownTask(name string) error {
 	var names []string
-	for _, d := range braid.Definitions() {
+	for _, d := range tasks() {
 		names = append(names, d.Name())
 	}
 	return usageError(fmt.Errorf("there is no task %q%s", name, didYouMean(name, names)),

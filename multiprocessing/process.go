@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -109,6 +110,9 @@ func (p *Pool) only() (*worker, error) {
 func (p *Process) wait() {
 	ctx := context.Background()
 	p.err = p.await(ctx)
+	if errors.Is(p.err, engine.ErrNotStarted) && !isDecoding(p.err) {
+		p.worker.kill() // it has got no call, after which it would end
+	}
 	<-p.worker.proc.Done()
 	_ = p.pool.Close(ctx)
 	st := p.worker.proc.State()
@@ -118,6 +122,12 @@ func (p *Process) wait() {
 	}
 	list.remove(p)
 	close(p.over)
+}
+
+// isDecoding reports whether err says that the worker could not read its call.
+func isDecoding(err error) bool {
+	e, ok := errors.AsType[*engine.CodecError](err)
+	return ok && e.Phase == engine.PhaseDecode
 }
 
 // Name returns the process's name.

@@ -2,6 +2,7 @@ package multiprocessing
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -299,6 +300,10 @@ func (w *worker) result(j *job, f wire.Frame) {
 	} else if broken := j.body.SetResult(item, m); broken != nil {
 		err = &engine.CodecError{Phase: engine.PhaseResult, Err: broken}
 	}
+	if d, ok := j.run.Deadline(); ok && errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(d) {
+		// The worker's timer has fired before ours, which knows whose deadline it is.
+		<-j.run.Done()
+	}
 	j.next = item + 1
 	j.kills = 0
 	if j.batch {
@@ -411,6 +416,9 @@ func (w *worker) crash(why error) *engine.CrashError {
 	st := w.proc.State()
 	tail := w.outputs[1].last()
 	death := spawn.Explain(tail, st, w.oomKills, spawn.OOMKills())
+	if death.InRuntime && w.pool.cfg.MemoryLimit > 0 {
+		death.OOM = true
+	}
 	c := &engine.CrashError{
 		PID: w.pid, ExitCode: st.ExitCode, Signal: cmp.Or(death.Signal, st.Signal), OOM: death.OOM,
 		Reason: death.Reason, Stderr: tail,

@@ -35,9 +35,10 @@ type Runner struct {
 	stop  Sequence
 	paths sync.Map // name → path, of programs found
 
-	mu      sync.Mutex
-	running map[*process]struct{}
-	ended   error // ErrTerminated or ErrKilled; nil while commands may start
+	mu       sync.Mutex
+	running  map[*process]struct{}
+	ended    error          // ErrTerminated or ErrKilled; nil while commands may start
+	starting sync.WaitGroup // commands that may run already, but are not in running yet
 }
 
 // NewRunner returns a Runner, or an error if the spool directory is of no use.
@@ -75,8 +76,13 @@ func (r *Runner) Close() {
 func (r *Runner) Terminate() { r.end(ErrTerminated, (*process).stop) }
 
 // Kill sends SIGKILL to all commands that run, also to those that are being
-// stopped, and lets no other start. It does not wait.
-func (r *Runner) Kill() { r.end(ErrKilled, (*process).kill) }
+// stopped, and lets no other start. It does not wait for their end, but for those
+// that are being started at this moment, so that a program that ends when Kill has
+// returned leaves no command behind.
+func (r *Runner) Kill() {
+	r.end(ErrKilled, (*process).kill)
+	r.starting.Wait()
+}
 
 func (r *Runner) end(cause error, stop func(*process, error)) {
 	r.mu.Lock()
@@ -130,6 +136,11 @@ func (r *Runner) Run(ctx context.Context, c Command) (Result, error) {
 	}
 
 	full := r.spool.full.Load()
+	if err := r.begin(); err != nil {
+		stdout.close()
+		stderr.close()
+		return Result{}, &StartError{Name: name, Err: err}
+	}
 	started := time.Now()
 	proc, err := os.StartProcess(path, c.Args, &os.ProcAttr{
 		Dir:   c.Dir,
@@ -137,6 +148,11 @@ func (r *Runner) Run(ctx context.Context, c Command) (Result, error) {
 		Files: []*os.File{stdin, stdout.writer, stderr.writer},
 		Sys:   sysProcAttr,
 	})
+	p := &process{proc: proc, sequence: r.stop}
+	if err == nil {
+		r.add(p)
+	}
+	r.starting.Done()
 	if err != nil {
 		stdout.close()
 		stderr.close()
@@ -149,8 +165,6 @@ func (r *Runner) Run(ctx context.Context, c Command) (Result, error) {
 		Stdout: stdout.started(), Stderr: stderr.started(), spool: r.spool,
 	}
 
-	p := &process{proc: proc, sequence: r.stop}
-	r.add(p)
 	unwatch := context.AfterFunc(ctx, func() { p.stop(context.Cause(ctx)) })
 	state, err := p.wait()
 	res.Wall = time.Since(started)
@@ -185,6 +199,17 @@ func (r *Runner) admit(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.ended
+}
+
+// begin says that a command is about to be started, or returns why it must not be.
+// After it comes starting.Done, once the command is known or has not started.
+func (r *Runner) begin() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended == nil {
+		r.starting.Add(1)
+	}
 	return r.ended
 }
 

@@ -1,14 +1,18 @@
 package spawn
 
-import (
-	"strings"
-)
+import "strings"
 
 // A Death is what is known of why a process ended.
 type Death struct {
 	Reason string // such as "fatal error: concurrent map writes"; empty if nothing is known
 	Signal string // the signal that the Go runtime says it ended by, where that is not the state's
 	OOM    bool   // whether it was for want of memory
+
+	// InRuntime says that the Go runtime itself has followed a nil pointer. That is
+	// how it ends, as a rule, at a limit of memory, where it did not look whether it
+	// got any: a queue of the garbage collector's, for one, in Go 1.26
+	// (runtime.newSpanSPMC).
+	InRuntime bool
 }
 
 // Explain tells from how a process ended, and from the last that it wrote to its standard
@@ -41,9 +45,32 @@ func Explain(stderr string, st State, killsBefore, killsNow int) Death {
 				if name == "SIGXCPU" {
 					what = "it used more processor time than its limit allows"
 				}
-				return Death{Reason: name + ": " + what, Signal: name}
+				return Death{Reason: name + ": " + what, Signal: name, InRuntime: name == "SIGSEGV" && isNilInRuntime(stderr)}
 			}
 		}
 	}
 	return Death{}
+}
+
+// isNilInRuntime reports whether the Go runtime says that it has used an address near 0
+// in its own code, on a thread's own stack, which is goroutine 0:
+//
+//	PC=0x43623d m=0 sigcode=1 addr=0x0
+//
+//	goroutine 0 gp=0xfab020 m=0 mp=0xfac200 [idle]:
+//	runtime.(*spanQueue).tryDrain(…)
+func isNilInRuntime(stderr string) bool {
+	var at []string // from the line with the address on
+	for line := range strings.Lines(stderr) {
+		line = strings.TrimRight(line, "\r\n")
+		if at != nil || strings.HasPrefix(line, "PC=0x") {
+			at = append(at, line)
+		}
+		if len(at) == 4 {
+			_, addr, _ := strings.Cut(at[0], " addr=0x")
+			return addr != "" && len(addr) <= 4 && at[1] == "" &&
+				strings.HasPrefix(at[2], "goroutine 0 ") && strings.HasPrefix(at[3], "runtime.")
+		}
+	}
+	return false
 }

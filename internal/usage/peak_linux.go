@@ -8,8 +8,11 @@ import (
 
 // The peak is VmHWM in /proc/self/status, and not ru_maxrss: that one never
 // falls, and is inherited from the process that started this one.
-func peak() (int64, bool) {
-	status, err := os.ReadFile("/proc/self/status")
+func peak() (int64, bool) { return peakOf("self") }
+
+// peakOf returns the peak of a process, which is the name of its directory in /proc.
+func peakOf(process string) (int64, bool) {
+	status, err := os.ReadFile("/proc/" + process + "/status")
 	if err != nil {
 		return 0, false
 	}
@@ -38,8 +41,10 @@ func highWaterMark(status []byte) (int64, bool) {
 
 // resetPeak tells the kernel to set VmHWM to what is resident now: see "5" under
 // /proc/pid/clear_refs in proc(5).
-func resetPeak() error {
-	f, err := os.OpenFile("/proc/self/clear_refs", os.O_WRONLY, 0)
+func resetPeak() error { return resetPeakOf("self") }
+
+func resetPeakOf(process string) error {
+	f, err := os.OpenFile("/proc/"+process+"/clear_refs", os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

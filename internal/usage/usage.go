@@ -1,8 +1,9 @@
-// Package usage tells what this process has used: processor time and memory.
-// Every function returns at once, and costs little enough to be called twenty
-// times a second or around each task.
+// Package usage tells what this process has used, and those that it has started:
+// processor time and memory. Every function returns at once, and costs little enough
+// to be called twenty times a second or around each task.
 //
-// A platform defines processTime, childrenTime, peak and resetPeak.
+// A platform defines processTime, childrenTime, peak, resetPeak, timeOfPID,
+// peakOfPID and resetPeakOfPID.
 package usage
 
 import (
@@ -51,6 +52,27 @@ func Peak() (bytes int64, ok bool) { return peak() }
 // process.
 func ResetPeak() error {
 	if err := resetPeak(); err != nil {
+		return &resetError{err}
+	}
+	return nil
+}
+
+// OfPID returns the processor time that another process has used, all its threads
+// together, and its peak as [Peak] has it. The process must be one of ours that has
+// not been waited for, or the number may be another's. Only Linux tells; elsewhere,
+// or if the process is gone, it is false.
+func OfPID(pid int) (cpu time.Duration, peak int64, ok bool) {
+	cpu, ok = timeOfPID(pid)
+	if !ok {
+		return 0, 0, false
+	}
+	peak, _ = peakOfPID(pid) // one that has just ended has none any more
+	return cpu, peak, true
+}
+
+// ResetPeakOfPID is [ResetPeak] for another process.
+func ResetPeakOfPID(pid int) error {
+	if err := resetPeakOfPID(pid); err != nil {
 		return &resetError{err}
 	}
 	return nil
