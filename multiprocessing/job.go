@@ -208,6 +208,19 @@ func (j *job) itemError(w *worker, flags uint8, err error) error {
 	return j.wrap(w, err)
 }
 
+// expire waits for the end of the context if err says that its deadline is over and that
+// is true. The worker measures the time by itself, and its timer may be faster than the
+// one here, which is due then; what the task returned would not be taken for the
+// context's own error.
+func (j *job) expire(err error) {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	if deadline, ok := j.run.Deadline(); ok && !time.Now().Before(deadline) {
+		<-j.run.Done()
+	}
+}
+
 // stopWatch ends the watch on the context, and what it may have begun.
 func (j *job) stopWatch() {
 	if j.watch() {

@@ -298,6 +298,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 	j.kills = 0
 	if j.batch {
 		if err != nil {
+			j.expire(err)
 			j.body.SetError(item, j.itemError(w, f.Flags, err))
 		}
 		return
@@ -306,6 +307,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 		return
 	}
 	j.stopWatch()
+	j.expire(err)
 	switch {
 	case f.Flags&flagNotRun != 0:
 		j.call.NotRun(err)
