@@ -24,8 +24,9 @@ func (p *Process) Stopped() bool { return false }
 
 type strays struct{}
 
-func descendants(int) strays { return strays{} }
-func (strays) kill()         {}
+func descendants(int) strays      { return strays{} }
+func (strays) with(strays) strays { return strays{} }
+func (strays) kill()              {}
 
 // CloseForeign does nothing here.
 func CloseForeign([]uintptr) {}

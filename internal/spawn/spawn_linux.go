@@ -83,11 +83,12 @@ func readStat(pid int) (state byte, ppid, pgrp int, ok bool) {
 	return fields[0][0], ppid, pgrp, err1 == nil && err2 == nil
 }
 
-// pidfds are processes, held so that their numbers cannot become another's unnoticed.
-type pidfds []int
+// strays are processes, held by pidfds so that their numbers cannot become another's
+// unnoticed.
+type strays []int
 
 // descendants returns the descendants of pid that are not in its group.
-func descendants(pid int) pidfds {
+func descendants(pid int) strays {
 	names, err := readNames("/proc")
 	if err != nil {
 		return nil
@@ -102,7 +103,7 @@ func descendants(pid int) pidfds {
 			}
 		}
 	}
-	var fds pidfds
+	var fds strays
 	family := []int{pid}
 	for len(family) > 0 {
 		parent := family[0]
@@ -124,7 +125,10 @@ func descendants(pid int) pidfds {
 	return fds
 }
 
-func (fds pidfds) kill() {
+// with returns those of both.
+func (fds strays) with(more strays) strays { return append(fds, more...) }
+
+func (fds strays) kill() {
 	for _, fd := range fds {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 		_ = unix.Close(fd)

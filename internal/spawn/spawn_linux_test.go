@@ -330,6 +330,21 @@ func TestKillReachesTheWholeFamily(t *testing.T) {
 	}
 }
 
+// A process that is asked to end takes along those that have left its group.
+func TestSignalGroupReachesTheWholeFamily(t *testing.T) {
+	check(t)
+	p, out := child(t, "group", nil)
+	fds := hold(t, out, 4)
+	if err := p.SignalGroup(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	awaitDeath(t, fds)
+	<-p.Done()
+	if st := p.State(); st.Signal != "SIGTERM" || st.Killed {
+		t.Errorf("State = %+v", st)
+	}
+}
+
 // What a process that ends by itself has left in its group is killed.
 func TestGroupDiesWithTheProcess(t *testing.T) {
 	check(t)

@@ -38,8 +38,9 @@ func stateOf(ps *os.ProcessState) State {
 
 type strays struct{}
 
-func descendants(int) strays { return strays{} }
-func (strays) kill()         {}
+func descendants(int) strays      { return strays{} }
+func (strays) with(strays) strays { return strays{} }
+func (strays) kill()              {}
 
 // CloseForeign does nothing here.
 func CloseForeign([]uintptr) {}
