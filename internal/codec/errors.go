@@ -102,7 +102,7 @@ func RegisterErrorType[E error]() {
 		},
 		unpack: func(payload []byte, _ []error) (error, error) {
 			v := reflect.New(value)
-			err := protect(func() error { return decMode.Unmarshal(payload, v.Interface()) })
+			err := protect(c.own, func() error { return decMode.Unmarshal(payload, v.Interface()) })
 			if err != nil {
 				return nil, err
 			}
