@@ -288,7 +288,10 @@ func (t *target) submit(id uint64) (wait func() outcome) {
 func follow[T any](t *target, p plan, f *braid.Future[T], read func(T) (uint64, []byte)) (wait func() outcome) {
 	f.OnDone(func() { t.tell(event{What: evDone, ID: p.id}) })
 	if p.cancel > 0 {
-		time.AfterFunc(p.cancel, func() { f.Cancel(nil) })
+		time.AfterFunc(p.cancel, func() {
+			t.tell(event{What: evCancel, ID: p.id})
+			f.Cancel(nil)
+		})
 	}
 	return func() outcome {
 		v, err := f.Await(context.Background())
@@ -391,13 +394,13 @@ func classify(err error) outcome {
 		return crashed
 	case isPanic:
 		return panicked
-	case errors.Is(err, engine.ErrGoexit):
-		return ended
 	case isCodec:
 		return map[engine.Phase]outcome{
 			engine.PhaseSubmit: unsent, engine.PhaseDecode: unread,
 			engine.PhaseEncode: unwritten, engine.PhaseResult: unreadable,
 		}[codec.Phase]
+	case errors.Is(err, engine.ErrGoexit):
+		return ended
 	case errors.Is(err, errPlanned):
 		return failed
 	}

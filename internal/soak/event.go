@@ -10,6 +10,7 @@ import (
 const (
 	evPool    = "pool"    // pool Pool is made; Text describes it
 	evSubmit  = "submit"  // call ID is about to be submitted to Pool
+	evCancel  = "cancel"  // the driver is about to cancel ID, which may be over
 	evDone    = "done"    // the function that was registered for the end of ID was called
 	evResult  = "result"  // ID has its outcome
 	evFault   = "fault"   // process PID of Pool is about to be hit by Kind in Phase

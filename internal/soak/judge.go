@@ -46,7 +46,8 @@ type record struct {
 	idempotent bool
 	mapped     bool
 	at         time.Time // of its submission
-	over       time.Time // of its outcome
+	cancelled  time.Time // when its driver cancelled it
+	over       time.Time // when its outcome came
 	done       int
 	results    []event
 	starts     []start
@@ -136,6 +137,10 @@ func (j *judge) see(e event, at time.Time) {
 		c.over = at
 		if p := j.pools[c.pool]; p != nil {
 			c.closing = p.closing
+		}
+	case evCancel:
+		if c := j.calls[e.ID]; c != nil && len(c.results) == 0 {
+			c.cancelled = at
 		}
 	case evFault:
 		j.hits[e.PID] = append(j.hits[e.PID], e)
@@ -340,7 +345,7 @@ func (j *judge) judge(c *record, b blame) {
 		accuse("the end of a call was told %d times", c.done)
 	}
 	e := c.results[0]
-	if late := c.over.Sub(c.at) - c.cancel; c.cancel > 0 {
+	if late := c.over.Sub(c.cancelled); !c.cancelled.IsZero() {
 		if j.totals.latest = max(j.totals.latest, late); late > cancelPatience {
 			accuse("a call was over %v after its cancel", late)
 		}

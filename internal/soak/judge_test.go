@@ -214,14 +214,20 @@ func TestLateCancel(t *testing.T) {
 	id := find(t, normal, func(p plan) bool { return p.cancel > 0 && p.timeout == 0 && !p.idempotent })
 	for _, after := range []time.Duration{time.Second, cancelPatience + time.Second} {
 		j := newJudge(testSeed)
-		j.see(event{What: evPool, Pool: waiting}, time.Unix(0, 0))
-		for i, e := range call(id, event{Outcome: cancelled}) {
-			j.see(e, time.Unix(0, 0).Add(time.Duration(i)*after))
+		begin := time.Unix(0, 0)
+		j.see(event{What: evPool, Pool: waiting}, begin)
+		c := call(id, event{Outcome: cancelled})
+		j.see(c[0], begin)
+		begin = begin.Add(time.Hour) // its submitter had to wait
+		j.see(event{What: evCancel, ID: id}, begin)
+		for _, e := range c[1:] {
+			j.see(e, begin.Add(after))
 		}
-		j.see(event{What: evClosed, Pool: waiting, Counts: &counts{}}, time.Unix(100, 0))
+		j.see(event{What: evCancel, ID: id}, begin.Add(time.Hour)) // it is over
+		j.see(event{What: evClosed, Pool: waiting, Counts: &counts{}}, begin)
 		j.endRound(strings.NewReader(started(id, pid)))
-		if late := 2*after > cancelPatience; late != (len(j.violations) > 0) {
-			t.Errorf("over after %v: %v", 2*after, j.violations)
+		if late := after > cancelPatience; late != (len(j.violations) > 0) {
+			t.Errorf("over after %v: %v", after, j.violations)
 		}
 	}
 }

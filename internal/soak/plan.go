@@ -67,9 +67,11 @@ const (
 
 	submitPanics // in the program, while the argument is written
 	submitFails
+	submitGoexits
 	argumentTooLarge
 	resultPanics // in the program, while the result is read
 	resultFails
+	resultGoexits
 
 	initExits // in Config.Init
 
@@ -139,22 +141,24 @@ var traits = [kinds]trait{
 	decodePanics:  {name: "decode: panic", phase: "decode", may: []outcome{unread}, trap: true},
 	decodeFails:   {name: "decode: error", phase: "decode", may: []outcome{unread}, trap: true},
 	decodeExits:   {name: "decode: os.Exit", phase: "decode", scope: self, may: []outcome{poison}, trap: true},
-	decodeGoexits: {name: "decode: Goexit", phase: "decode", may: []outcome{ended}, trap: true},
+	decodeGoexits: {name: "decode: Goexit", phase: "decode", may: []outcome{unread}, trap: true},
 	decodeHangs:   {name: "decode: hangs", phase: "decode", scope: self, may: []outcome{timedOut}, trap: true},
 
 	encodePanics:   {name: "encode: panic", phase: "encode", may: []outcome{unwritten}, trap: true},
 	encodeFails:    {name: "encode: error", phase: "encode", may: []outcome{unwritten}, trap: true},
 	encodeExits:    {name: "encode: os.Exit", phase: "encode", scope: self, may: []outcome{crashed}, trap: true},
-	encodeGoexits:  {name: "encode: Goexit", phase: "encode", may: []outcome{ended}, trap: true},
+	encodeGoexits:  {name: "encode: Goexit", phase: "encode", may: []outcome{unwritten}, trap: true},
 	resultTooLarge: {name: "encode: too large", phase: "encode", may: []outcome{unwritten}},
 
 	exitsAfter: {name: "os.Exit after the result", phase: "after", scope: later, may: []outcome{ok, crashed}},
 
 	submitPanics:     {name: "submit: panic", phase: "submit", may: []outcome{unsent}, trap: true},
 	submitFails:      {name: "submit: error", phase: "submit", may: []outcome{unsent}, trap: true},
+	submitGoexits:    {name: "submit: Goexit", phase: "submit", may: []outcome{unsent}, trap: true},
 	argumentTooLarge: {name: "submit: too large", phase: "submit", may: []outcome{unsent}},
 	resultPanics:     {name: "result: panic", phase: "result", may: []outcome{unreadable}, trap: true},
 	resultFails:      {name: "result: error", phase: "result", may: []outcome{unreadable}, trap: true},
+	resultGoexits:    {name: "result: Goexit", phase: "result", may: []outcome{unreadable}, trap: true},
 
 	initExits: {name: "init: os.Exit", phase: "init"},
 

@@ -384,6 +384,8 @@ func (l lure) MarshalBinary() ([]byte, error) {
 		panic("as planned")
 	case submitFails:
 		return nil, errPlanned
+	case submitGoexits:
+		runtime.Goexit()
 	}
 	return bytesOf(l.id), nil
 }
@@ -436,6 +438,8 @@ func (r *prize) UnmarshalBinary(b []byte) error {
 		panic("as planned")
 	case resultFails:
 		return errPlanned
+	case resultGoexits:
+		runtime.Goexit()
 	}
 	return nil
 }
