@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -50,6 +51,14 @@ func (r role) environ() string {
 // ownRole is the role of this process; nil if it is no worker. It is read, and the
 // limits are applied, before the packages that import this one are initialised.
 var ownRole = readRole()
+
+// A worker's main goroutine stays on the main thread, where it is while packages are
+// initialised: spawn.OnParentDeath wants it.
+func init() {
+	if ownRole != nil {
+		runtime.LockOSThread()
+	}
+}
 
 func readRole() *role {
 	s, ok := os.LookupEnv(workerEnv)

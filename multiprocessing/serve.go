@@ -10,12 +10,12 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/codec"
+	"github.com/go-braid/braid/internal/spawn"
 	"github.com/go-braid/braid/internal/wire"
 	"github.com/go-braid/braid/strand"
 )
@@ -94,12 +94,17 @@ func serve(r *role) int {
 		return exitInit
 	}
 	go s.listen()
+	spawn.OnParentDeath(r.parent, spawn.KillFamily)
 	if err := s.control.Send(wire.Header{Kind: kindReady}, nil, nil); err != nil {
 		return exitOrphan
 	}
 	s.phase = func(p engine.Phase) { _ = s.data.Mark(makeMark(s.current.seq, s.item, p)) }
 	go s.loop()
-	return <-s.done
+	code := <-s.done
+	if code == exitOrphan {
+		spawn.KillFamily()
+	}
+	return code
 }
 
 // open makes the links from the descriptors that the process was started with.
@@ -158,7 +163,7 @@ func (s *server) listen() {
 	for {
 		f, err := s.control.Recv()
 		if err != nil {
-			killGroup()
+			spawn.KillFamily()
 			os.Exit(exitOrphan)
 		}
 		switch f.Kind {
@@ -418,15 +423,6 @@ func (s *server) takeFiles(seq uint64) []*os.File {
 	files := s.files[seq]
 	delete(s.files, seq)
 	return files
-}
-
-// killGroup kills the process group of this process, which is its own.
-func killGroup() {
-	if runtime.GOOS != "windows" {
-		if p, err := os.FindProcess(-os.Getpid()); err == nil {
-			_ = p.Signal(syscall.SIGKILL)
-		}
-	}
 }
 
 // A callContext is the context of a call, as long as it runs.

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // rssUnit is what the largest memory is counted in.
@@ -17,6 +19,12 @@ func executable() (string, error) { return os.Executable() }
 func attributes([]*os.File) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 func start(cmd *exec.Cmd) error { return cmd.Start() }
+
+// OnParentDeath does nothing here: nobody is told of the death of a parent.
+func OnParentDeath(int, func()) {}
+
+// KillFamily kills this process and its group, which must be its own.
+func KillFamily() { _ = unix.Kill(-os.Getpid(), unix.SIGKILL) }
 
 // Stopped reports whether the process is stopped by a signal, which cannot be known
 // here.

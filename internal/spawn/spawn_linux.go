@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -32,6 +33,33 @@ var (
 type startRequest struct {
 	cmd *exec.Cmd
 	err chan error
+}
+
+// OnParentDeath has f called when the parent, whose number is given, is dead, instead of
+// having this process, which was started by [Start], killed at once: a process that is
+// killed cannot take along what it has started, as [KillFamily] does. The death wakes a
+// process that is stopped, and needs no descriptor to be told. The signal that tells it is
+// one of the main thread, on which the caller must run. If that fails, all is as before.
+func OnParentDeath(parent int, f func()) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, unix.SIGCONT) // others send it as well
+	if unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGCONT), 0, 0, 0) != nil {
+		signal.Stop(told)
+		return
+	}
+	go func() {
+		for os.Getppid() == parent {
+			<-told
+		}
+		f()
+	}()
+}
+
+// KillFamily kills this process, its group, which must be its own, and its descendants
+// that have left it.
+func KillFamily() {
+	descendants(os.Getpid()).kill()
+	_ = unix.Kill(-os.Getpid(), unix.SIGKILL)
 }
 
 // start has one goroutine, which keeps its thread for ever, start the process: the

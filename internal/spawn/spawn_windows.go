@@ -23,6 +23,12 @@ func setFiles(*exec.Cmd, []*os.File) {}
 
 func start(cmd *exec.Cmd) error { return cmd.Start() }
 
+// OnParentDeath does nothing here: nobody is told of the death of a parent.
+func OnParentDeath(int, func()) {}
+
+// KillFamily does nothing here: there are no groups.
+func KillFamily() {}
+
 // Stopped reports whether the process is stopped by a signal, which there is not here.
 func (p *Process) Stopped() bool { return false }
 
