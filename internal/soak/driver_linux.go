@@ -48,11 +48,10 @@ var shapes = []shape{
 
 // settings are what the driver is told.
 type settings struct {
-	seed    uint64
-	time    time.Duration // how long
-	gap     time.Duration // between faults, on average
-	dir     string        // for files, each round in a folder of its own
-	orphans bool          // calls may leave children behind
+	seed uint64
+	time time.Duration // how long
+	gap  time.Duration // between faults, on average
+	dir  string        // for files, each round in a folder of its own
 }
 
 // A driver makes pools, submits calls and injects faults.

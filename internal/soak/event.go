@@ -64,20 +64,36 @@ type counts struct {
 // functions tell it that must not.
 type teller struct {
 	mu      sync.Mutex
-	wake    sync.Cond
+	wake    sync.Cond // there is something to send
+	flushed sync.Cond // something was sent
 	pending []byte
+	told    uint64 // events so far
+	sent    uint64 // of these
 	over    bool
 	done    chan struct{}
 }
 
 func newTeller(to *os.File) *teller {
 	t := &teller{done: make(chan struct{})}
-	t.wake.L = &t.mu
+	t.wake.L, t.flushed.L = &t.mu, &t.mu
 	go t.write(to)
 	return t
 }
 
-func (t *teller) tell(e event) {
+func (t *teller) tell(e event) { t.add(e) }
+
+// tellNow tells an event and returns when it is sent: whatever becomes of this process
+// now, the oracle knows.
+func (t *teller) tellNow(e event) {
+	n := t.add(e)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.sent < n {
+		t.flushed.Wait()
+	}
+}
+
+func (t *teller) add(e event) uint64 {
 	line, err := json.Marshal(e)
 	if err != nil {
 		panic(err) // it is made of numbers and strings
@@ -85,7 +101,9 @@ func (t *teller) tell(e event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pending = append(append(t.pending, line...), '\n')
+	t.told++
 	t.wake.Signal()
+	return t.told
 }
 
 // close sends the rest.
@@ -107,6 +125,7 @@ func (t *teller) write(to *os.File) {
 			t.wake.Wait()
 		}
 		buf, t.pending = t.pending, buf[:0]
+		told := t.told
 		t.mu.Unlock()
 		if len(buf) == 0 {
 			return
@@ -114,6 +133,10 @@ func (t *teller) write(to *os.File) {
 		if _, err := to.Write(buf); err != nil {
 			os.Exit(1) // the oracle is gone
 		}
+		t.mu.Lock()
+		t.sent = told
+		t.flushed.Broadcast()
+		t.mu.Unlock()
 		if cap(buf) > 1<<20 {
 			buf = nil
 		}

@@ -83,7 +83,6 @@ func (in *injector) inject() int {
 	switch {
 	case k == initExits, // no call does that
 		k == outOfMemory && (!t.limited || raceEnabled),
-		(k == family || k == familyHangs) && !in.orphans,
 		t.strikes.Load() > int64(2*t.config.Workers):
 		return 0
 	}
@@ -177,7 +176,7 @@ func (in *injector) hitNewborn(t *target) int {
 
 // send sends signals to a worker, and tells the oracle before.
 func (in *injector) send(t *target, w multiprocessing.WorkerInfo, k kind, sigs ...syscall.Signal) int {
-	in.tell(event{What: evFault, Pool: t.number, PID: w.PID, Kind: k, Phase: t.phase(w)})
+	in.tellNow(event{What: evFault, Pool: t.number, PID: w.PID, Kind: k, Phase: t.phase(w)})
 	sent := false
 	if k == killGroup {
 		sent = isChild(w.PID) && unix.Kill(-w.PID, sigs[0]) == nil

@@ -30,7 +30,7 @@ type judge struct {
 	pools      map[int]*poolRecord
 	hits       map[int][]event // faults from outside, by process
 	deaths     []event         // that pools with a listener have told of
-	struck     map[int]bool    // processes that were hit from outside in the last round
+	struck     blame           // of the last round
 	violations []violation
 	totals     totals
 }
@@ -192,10 +192,7 @@ type blame struct {
 // endRound judges the calls of a round by its journal, and forgets them.
 func (j *judge) endRound(journal io.Reader) {
 	b := j.read(journal)
-	j.struck = make(map[int]bool)
-	for pid := range j.hits {
-		j.struck[pid] = true
-	}
+	j.struck = b
 	ids := make([]uint64, 0, len(j.calls))
 	for id := range j.calls {
 		ids = append(ids, id)

@@ -49,7 +49,7 @@ func playRole() {
 	// Not for what is started from here.
 	_ = os.Unsetenv(roleEnv)
 	syscall.CloseOnExec(3)
-	s := settings{seed: ownSeed, dir: os.Getenv(dirEnv), orphans: os.Getenv(orphansEnv) == "true"}
+	s := settings{seed: ownSeed, dir: os.Getenv(dirEnv)}
 	var err error
 	if s.time, err = time.ParseDuration(os.Getenv(timeEnv)); err == nil {
 		s.gap, err = time.ParseDuration(os.Getenv(gapEnv))
@@ -78,7 +78,6 @@ func soak(s settings, kills int, out, verbose io.Writer) (sound bool, err error)
 	if s.dir, err = os.MkdirTemp("", "braid-soak-"); err != nil {
 		return false, err
 	}
-	s.orphans = true
 	began := time.Now()
 	o, err := consult(s, kills, verbose)
 	if err != nil {

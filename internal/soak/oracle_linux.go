@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -20,11 +19,10 @@ import (
 
 // Variables by which the driver learns what it is to do.
 const (
-	roleEnv    = "BRAID_SOAK_ROLE"
-	timeEnv    = "BRAID_SOAK_TIME"
-	gapEnv     = "BRAID_SOAK_GAP"
-	dirEnv     = "BRAID_SOAK_DIR"
-	orphansEnv = "BRAID_SOAK_ORPHANS"
+	roleEnv = "BRAID_SOAK_ROLE"
+	timeEnv = "BRAID_SOAK_TIME"
+	gapEnv  = "BRAID_SOAK_GAP"
+	dirEnv  = "BRAID_SOAK_DIR"
 )
 
 // Patience is how long an oracle waits: far more than anything here takes, so that only
@@ -52,8 +50,9 @@ type oracle struct {
 	round   int
 	base    *measure
 	memory  []sample
-	killed  int           // drivers
-	slowest time.Duration // that they took to go
+	killed  int           // drivers so far
+	killing bool          // the driver is one to be killed
+	slowest time.Duration // that those took to go that they had started
 }
 
 // A measure is what the driver holds when it holds nothing.
@@ -118,7 +117,7 @@ func (o *oracle) start(s settings) (*os.File, error) {
 	o.driver = exec.Command(self)
 	o.driver.Env = append(os.Environ(),
 		roleEnv+"=driver", seedEnv+"="+fmt.Sprint(s.seed), timeEnv+"="+s.time.String(), gapEnv+"="+s.gap.String(),
-		dirEnv+"="+dir, orphansEnv+"="+strconv.FormatBool(s.orphans), markEnv+"="+o.mark, "TMPDIR="+temp,
+		dirEnv+"="+dir, markEnv+"="+o.mark, "TMPDIR="+temp,
 		// A program under the race detector would sleep for a second before it exits.
 		"GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	o.driver.Stdin, o.driver.Stdout, o.driver.Stderr = answers, log, log
@@ -353,13 +352,17 @@ func (o *oracle) settle(driver int) (left []string) {
 	}
 }
 
-// isExcused reports whether a child that has left the group of its worker may be left
-// over: it cannot be found any more when the worker did not die of the pool.
+// isExcused reports whether a child of a worker may be left over. One that has left the
+// group cannot be found any more when the worker did not die of its pool; and who dies
+// just before the program has nobody who ends what it leaves.
 func (o *oracle) isExcused(child string) bool {
 	var id uint64
 	var worker int
-	_, err := fmt.Sscanf(child, "%d %d", &id, &worker)
-	return err == nil && o.struck[worker]
+	var apart bool
+	if _, err := fmt.Sscanf(child, "%d %d %t", &id, &worker, &apart); err != nil {
+		return false
+	}
+	return apart && o.struck.later[worker] || o.killing && o.struck.lethal[worker]
 }
 
 // clear ends what is left over.
@@ -375,18 +378,27 @@ func (o *oracle) clear() {
 // killDriver starts another driver, kills it at some moment, and sees whether anything
 // survives it.
 func (o *oracle) killDriver() error {
+	o.killing = true
 	r := dice{state: mix(o.settings.seed, uint64(o.number))}
 	s := o.settings
-	s.seed, s.time, s.orphans = r.next(), time.Hour, false
+	s.seed, s.time = r.next(), time.Hour
 	events, err := o.start(s)
 	if err != nil {
 		return err
 	}
 	defer events.Close()
-	drained := make(chan struct{})
+	// It is not judged, but for whom it has hit.
+	lines, drained := make(chan event), make(chan struct{})
+	go func() {
+		defer close(lines)
+		_ = receive(events, lines, nil)
+	}()
+	j := newJudge(s.seed)
 	go func() {
 		defer close(drained)
-		_, _ = io.Copy(io.Discard, events)
+		for e := range lines {
+			j.see(e, time.Now())
+		}
 	}()
 	after := 100*time.Millisecond + r.duration(900*time.Millisecond)
 	select {
@@ -401,6 +413,11 @@ func (o *oracle) killDriver() error {
 	_ = o.driver.Process.Kill()
 	killed := time.Now()
 	_ = o.driver.Wait()
+	<-drained
+	if journal, err := os.Open(filepath.Join(o.dir, fmt.Sprint("driver", o.number), "0", "journal")); err == nil {
+		o.struck = j.read(journal)
+		_ = journal.Close()
+	}
 	left := o.settle(0)
 	o.slowest = max(o.slowest, time.Since(killed))
 	o.killed++

@@ -160,15 +160,24 @@ func TestOrphan(t *testing.T) {
 	if left := o.settle(0); len(left) > 0 {
 		t.Errorf("an orphan that was killed: %q", left)
 	}
-	marked(t, o, "256 100")
-	o.struck = map[int]bool{101: true}
+	marked(t, o, "256 100 true")
+	o.struck = blame{later: map[int]bool{101: true}, lethal: map[int]bool{100: true}}
 	if left := o.settle(0); len(left) != 1 {
 		t.Errorf("a child of a worker that was not struck: %q", left)
 	}
-	o.struck[100] = true
+	o.struck.later[100] = true
 	o.patience.settle = time.Minute // until it is gone
 	if left := o.settle(0); len(left) > 0 {
 		t.Errorf("a child of a worker that was: %q", left)
+	}
+	marked(t, o, "256 100 false")
+	o.patience.settle = 50 * time.Millisecond
+	if left := o.settle(0); len(left) != 1 {
+		t.Errorf("a child in the group of a worker that was struck: %q", left)
+	}
+	o.killing, o.patience.settle = true, time.Minute
+	if left := o.settle(0); len(left) > 0 {
+		t.Errorf("the same after the death of the program: %q", left)
 	}
 }
 

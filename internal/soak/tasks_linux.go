@@ -23,7 +23,7 @@ import (
 
 // Variables by which the driver and its workers learn what they need.
 const (
-	childEnv   = "BRAID_SOAK_CHILD" // the call and the worker that started a child apart
+	childEnv   = "BRAID_SOAK_CHILD" // of a child: its call, its worker, and whether it is apart from its group
 	seedEnv    = "BRAID_SOAK_SEED"
 	journalEnv = "BRAID_SOAK_JOURNAL" // the file of the start journal
 	markEnv    = "BRAID_SOAK_MARK"    // the oracle finds by it what is left over
@@ -350,9 +350,7 @@ func flood(salt uint64) {
 func (p *plan) beget(apart bool) error {
 	c := exec.Command("sleep", "300")
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: apart}
-	if apart {
-		c.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", childEnv, p.id, os.Getpid()))
-	}
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d %t", childEnv, p.id, os.Getpid(), apart))
 	return c.Start()
 }
 
