@@ -250,7 +250,7 @@ func (j *job) interrupt() {
 		_ = w.control.Send(wire.Header{Kind: kindCancel, Seq: j.seq}, cause, nil)
 	}
 	j.whileRunning(func() {
-		j.timers[0] = time.AfterFunc(grace/2, func() { j.whileRunning(w.terminate) })
+		j.timers[0] = time.AfterFunc(grace/2, func() { j.whileRunning(w.doom) })
 		j.timers[1] = time.AfterFunc(grace, func() { j.whileRunning(w.kill) })
 	})
 }

@@ -381,7 +381,8 @@ func (p *Pool) freed(w *worker) {
 	case p.oneShot:
 		w.state, w.retired = stopping, true
 		p.live--
-	case p.cfg.MaxTasksPerWorker > 0 && w.tasks >= p.cfg.MaxTasksPerWorker,
+	case w.doomed, // which is as it was when the call was taken from it
+		p.cfg.MaxTasksPerWorker > 0 && w.tasks >= p.cfg.MaxTasksPerWorker,
 		p.cfg.Lifetime > 0 && time.Since(w.born) >= p.cfg.Lifetime,
 		p.closing && p.isDrained():
 		p.retire(w)

@@ -48,8 +48,9 @@ type worker struct {
 
 	// The call that it runs. Who swaps it out answers for it. Swapped out under
 	// mu, so that a signal meant for one call cannot hit the next.
-	job atomic.Pointer[job]
-	mu  sync.Mutex
+	job    atomic.Pointer[job]
+	mu     sync.Mutex
+	doomed bool // under mu: it was asked to end, and may do so at any moment
 
 	// Under pool.mu.
 	state     int
@@ -408,3 +409,11 @@ func (w *worker) event(err error) engine.Event {
 
 // terminate asks the worker to end, with all that it has started.
 func (w *worker) terminate() { _ = w.proc.SignalGroup(syscall.SIGTERM) }
+
+// doom is terminate for the sake of a call. The worker may have done with the call, and
+// the program not know it yet; the signal takes its time as well. Whoever runs there next
+// would die of it, so nobody will. It needs w.mu.
+func (w *worker) doom() {
+	w.doomed = true
+	w.terminate()
+}
