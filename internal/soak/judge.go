@@ -80,6 +80,7 @@ type totals struct {
 	calls, rounds, deaths int
 	strays                uint64
 	latest                time.Duration // that a call took to end after its cancel
+	last                  []string      // what was told and written of it
 	outcomes              map[outcome]int
 	faults                map[kind]map[outcome]int // what became of the calls that were hit
 	cells                 map[kind]map[string]int  // by phase
@@ -343,7 +344,10 @@ func (j *judge) judge(c *record, b blame) {
 	}
 	e := c.results[0]
 	if late := c.over.Sub(c.cancelled); !c.cancelled.IsZero() {
-		if j.totals.latest = max(j.totals.latest, late); late > cancelPatience {
+		if late > j.totals.latest {
+			j.totals.latest, j.totals.last = late, c.lines(j.hits)
+		}
+		if late > cancelPatience {
 			accuse("a call was over %v after its cancel", late)
 		}
 	}

@@ -268,7 +268,10 @@ func (o *oracle) checkpoint(e event) {
 	_ = os.RemoveAll(dir)
 	o.round++
 	if o.verbose != nil {
-		fmt.Fprintf(o.verbose, "round %d: %d calls, %d faults so far\n", o.round, o.totals.calls, o.totals.injected())
+		fmt.Fprintf(o.verbose, "round %d: %d calls, %d faults so far; the slowest end after a cancel took %v:\n", o.round, o.totals.calls, o.totals.injected(), o.totals.latest)
+		for _, line := range o.totals.last {
+			fmt.Fprintf(o.verbose, "    %s\n", line)
+		}
 	}
 	_, _ = io.WriteString(o.acks, "go\n")
 }
