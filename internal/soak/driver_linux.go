@@ -61,6 +61,9 @@ type driver struct {
 	oracle *bufio.Reader // says when the next round may begin
 	calls  atomic.Uint64 // numbers given so far
 	until  time.Time
+
+	cancels    sync.WaitGroup // those that will be, or are
+	goroutines int            // after the first round
 }
 
 // A target is a pool of a round.
@@ -202,6 +205,15 @@ func (t *target) end(at time.Time, abruptly bool) {
 // checkpoint says that everything of the round is over, and waits until the oracle has
 // looked at what is left.
 func (d *driver) checkpoint() error {
+	d.cancels.Wait()
+	// What has said farewell may not quite be gone.
+	for end := time.Now().Add(5 * time.Second); d.goroutines > 0 && runtime.NumGoroutine() > d.goroutines && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	if d.goroutines == 0 {
+		time.Sleep(100 * time.Millisecond)
+		d.goroutines = runtime.NumGoroutine()
+	}
 	runtime.GC()
 	debug.FreeOSMemory()
 	var m runtime.MemStats
@@ -286,14 +298,20 @@ func (t *target) submit(id uint64) (wait func() outcome) {
 // follow sees a call to its end.
 func follow[T any](t *target, p plan, f *braid.Future[T], read func(T) (uint64, []byte)) (wait func() outcome) {
 	f.OnDone(func() { t.tell(event{What: evDone, ID: p.id}) })
+	stop := func() bool { return false }
 	if p.cancel > 0 {
-		time.AfterFunc(p.cancel, func() {
+		t.cancels.Add(1)
+		stop = time.AfterFunc(p.cancel, func() {
+			defer t.cancels.Done()
 			t.tell(event{What: evCancel, ID: p.id})
 			f.Cancel(nil)
-		})
+		}).Stop
 	}
 	return func() outcome {
 		v, err := f.Await(context.Background())
+		if stop() {
+			t.cancels.Done()
+		}
 		if err == nil {
 			t.oks.Add(1)
 		}

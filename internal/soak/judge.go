@@ -47,7 +47,7 @@ type record struct {
 	mapped     bool
 	at         time.Time // of its submission
 	cancelled  time.Time // when its driver cancelled it
-	over       time.Time // when its outcome came
+	over       time.Time // when it was told of its end
 	done       int
 	results    []event
 	starts     []start
@@ -132,15 +132,15 @@ func (j *judge) see(e event, at time.Time) {
 		}
 		if e.What == evDone {
 			c.done++
+			c.over = at
 			return
 		}
 		c.results = append(c.results, e)
-		c.over = at
 		if p := j.pools[c.pool]; p != nil {
 			c.closing = p.closing
 		}
 	case evCancel:
-		if c := j.calls[e.ID]; c != nil && len(c.results) == 0 {
+		if c := j.calls[e.ID]; c != nil && c.done == 0 {
 			c.cancelled = at
 		}
 	case evFault:
