@@ -78,7 +78,8 @@ func (j *job) assign(w *worker) bool {
 	}
 	w.mu.Lock() // an interrupt waits until there is something to interrupt
 	w.job.Store(j)
-	j.watch = context.AfterFunc(run, j.interrupt)
+	seq := j.seq
+	j.watch = context.AfterFunc(run, func() { j.interrupt(w, run, seq) })
 	w.mu.Unlock()
 	if err := w.data.Send(h, m.Small, m.Bulk); err != nil && w.release(j) {
 		j.watch()
@@ -235,31 +236,32 @@ func (j *job) stopWatch() {
 	}
 }
 
-// interrupt ends a call whose context is done: it tells the task, then the process,
-// and then ends the process.
-func (j *job) interrupt() {
-	w, grace := j.worker, j.pool.cfg.Grace
+// interrupt ends an attempt whose context, run, is done: it tells the task, then the
+// process, and then ends the process. It may come late: if the attempt is over, another
+// worker may have the job already.
+func (j *job) interrupt(w *worker, run context.Context, seq uint64) {
+	grace := j.pool.cfg.Grace
 	if grace <= 0 {
-		j.whileRunning(func() { w.kill() })
+		w.whileRunning(j, w.kill)
 		return
 	}
-	_, hasDeadline := j.run.Deadline()
-	if !hasDeadline || !errors.Is(j.run.Err(), context.DeadlineExceeded) {
+	_, hasDeadline := run.Deadline()
+	if !hasDeadline || !errors.Is(run.Err(), context.DeadlineExceeded) {
 		// The worker knows the deadline.
-		cause := codec.AppendError(nil, context.Cause(j.run))
-		_ = w.control.Send(wire.Header{Kind: kindCancel, Seq: j.seq}, cause, nil)
+		cause := codec.AppendError(nil, context.Cause(run))
+		_ = w.control.Send(wire.Header{Kind: kindCancel, Seq: seq}, cause, nil)
 	}
-	j.whileRunning(func() {
-		j.timers[0] = time.AfterFunc(grace/2, func() { j.whileRunning(w.doom) })
-		j.timers[1] = time.AfterFunc(grace, func() { j.whileRunning(w.kill) })
+	w.whileRunning(j, func() {
+		j.timers[0] = time.AfterFunc(grace/2, func() { w.whileRunning(j, w.doom) })
+		j.timers[1] = time.AfterFunc(grace, func() { w.whileRunning(j, w.kill) })
 	})
 }
 
-// whileRunning calls f if j still runs; while f runs, it does not end.
-func (j *job) whileRunning(f func()) {
-	j.worker.mu.Lock()
-	defer j.worker.mu.Unlock()
-	if j.worker.job.Load() == j {
+// whileRunning calls f if w still runs j; while f runs, that does not end.
+func (w *worker) whileRunning(j *job, f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.job.Load() == j {
 		f()
 	}
 }
