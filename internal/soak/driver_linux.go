@@ -373,6 +373,9 @@ func outcomeOf(id uint64, err error, read func() (uint64, []byte)) event {
 		e.Sum, e.Len = sumOf(data), len(data)
 		return e
 	}
+	if t, ok := errors.AsType[*engine.TaskError](err); ok {
+		e.Attempt = t.Attempt
+	}
 	e.NotStarted = errors.Is(err, engine.ErrNotStarted)
 	e.Text = cut(err.Error())
 	return addCrash(e, err)

@@ -40,6 +40,7 @@ type event struct {
 	// Of a result.
 	Outcome    outcome `json:"outcome,omitempty"`
 	NotStarted bool    `json:"notStarted,omitempty"`
+	Attempt    int     `json:"attempt,omitempty"` // which attempt failed
 	Answer     uint64  `json:"answer,omitempty"`
 	Sum        uint32  `json:"sum,omitempty"`
 	Len        int     `json:"len,omitempty"`

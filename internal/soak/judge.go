@@ -188,6 +188,10 @@ func (j *judge) oldest() (c *record) {
 type blame struct {
 	lethal map[int]bool // processes that a fault may have ended
 	later  map[int]bool // and of these, those in which it may have hit any call
+
+	// How many workers each pool may have ended for calls that were on their way to
+	// them, and so are in no journal.
+	unseen map[int]int
 }
 
 // endRound judges the calls of a round by its journal, and forgets them.
@@ -208,13 +212,21 @@ func (j *judge) endRound(journal io.Reader) {
 	for pid, faults := range j.hits {
 		j.tally(decisive(faults).Kind, cmp.Or(victims[pid], spared))
 	}
+	deaths, workers := uint64(0), 0
+	for _, n := range b.unseen {
+		workers += n
+	}
 	for _, e := range j.deaths {
 		j.refine(e)
-		if !b.lethal[e.PID] {
+		if b.lethal[e.PID] {
+			continue
+		}
+		if killed := e.Signal == "SIGTERM" || e.Signal == "SIGKILL"; killed && b.unseen[e.Pool] > 0 {
+			b.unseen[e.Pool]--
+		} else {
 			j.violate(0, []string{text(e)}, "a worker has died, and nobody knows of what")
 		}
 	}
-	deaths, workers := uint64(0), 0
 	for n, p := range j.pools {
 		c := p.closed
 		if c == nil {
@@ -253,7 +265,7 @@ func decisive(faults []event) *event {
 
 // read reads the journal, and finds who may have died of what.
 func (j *judge) read(journal io.Reader) blame {
-	b := blame{lethal: make(map[int]bool), later: make(map[int]bool)}
+	b := blame{lethal: make(map[int]bool), later: make(map[int]bool), unseen: make(map[int]int)}
 	for pid, faults := range j.hits {
 		for _, f := range faults {
 			if !isHarmless(f.Kind) {
@@ -316,8 +328,12 @@ func (j *judge) read(journal io.Reader) blame {
 				continue
 			}
 			b.lethal[e.PID] = true
-			if n := len(c.starts); n > 0 {
+			n := len(c.starts)
+			if n > 0 {
 				b.lethal[c.starts[n-1].pid] = true
+			}
+			if e.Attempt > max(1, n) {
+				b.unseen[c.pool]++
 			}
 		}
 	}
