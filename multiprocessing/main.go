@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
 
 	"github.com/go-braid/braid/internal/limits"
+	"github.com/go-braid/braid/internal/spawn"
 )
 
 // ErrNoMain says that the program does not call [Main]: a worker would do again
@@ -52,14 +52,6 @@ func (r role) environ() string {
 // limits are applied, before the packages that import this one are initialised.
 var ownRole = readRole()
 
-// A worker's main goroutine stays on the main thread, where it is while packages are
-// initialised: spawn.OnParentDeath wants it.
-func init() {
-	if ownRole != nil {
-		runtime.LockOSThread()
-	}
-}
-
 func readRole() *role {
 	s, ok := os.LookupEnv(workerEnv)
 	if !ok {
@@ -68,6 +60,7 @@ func readRole() *role {
 	// What this process starts is no worker.
 	_ = os.Unsetenv(workerEnv)
 	r := &role{parent: os.Getppid()}
+	spawn.OnParentDeath(r.parent, spawn.KillFamily)
 	parts := strings.Split(s, ";")
 	if len(parts) != 4 {
 		r.err = fmt.Errorf("the variable %s is %q", workerEnv, s)

@@ -94,7 +94,6 @@ func serve(r *role) int {
 		return exitInit
 	}
 	go s.listen()
-	spawn.OnParentDeath(r.parent, spawn.KillFamily)
 	if err := s.control.Send(wire.Header{Kind: kindReady}, nil, nil); err != nil {
 		return exitOrphan
 	}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,21 +38,23 @@ type startRequest struct {
 // OnParentDeath has f called when the parent, whose number is given, is dead, instead of
 // having this process, which was started by [Start], killed at once: a process that is
 // killed cannot take along what it has started, as [KillFamily] does. The death wakes a
-// process that is stopped, and needs no descriptor to be told. The signal that tells it is
-// one of the main thread, on which the caller must run. If that fails, all is as before.
+// process that is stopped. It is looked for once a second, so that it is noticed by
+// processes, too, that have closed the descriptors which would tell: a signal that is
+// caught would cost three threads. What is changed is a property of the main thread, on
+// which packages are initialised, and the caller must be. If that fails all is as before.
 func OnParentDeath(parent int, f func()) {
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, unix.SIGCONT) // others send it as well
 	if unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGCONT), 0, 0, 0) != nil {
-		signal.Stop(told)
 		return
 	}
-	go func() {
-		for os.Getppid() == parent {
-			<-told
+	var look func()
+	look = func() {
+		if os.Getppid() != parent {
+			f()
+			return
 		}
-		f()
-	}()
+		time.AfterFunc(time.Second, look)
+	}
+	look()
 }
 
 // KillFamily kills this process, its group, which must be its own, and its descendants
