@@ -96,11 +96,24 @@ func (j *job) unsent(w *worker, err error) bool {
 		return false
 	}
 	// The worker is dead or dying.
+	if j.isLate() {
+		w.mu.Lock()
+		w.doomed = true
+		w.mu.Unlock()
+		j.call.NotRun(engine.Interrupt(j.run, err))
+		j.over()
+		w.kill()
+		return true
+	}
 	j.call.Restart(&engine.NotStartedError{Err: err})
 	j.pool.requeue(j)
 	w.kill()
 	return true
 }
+
+// isLate reports whether the time of a call is over whose argument has not arrived.
+// Another attempt would have as much time, and so might end as well, with its worker.
+func (j *job) isLate() bool { return !j.batch && j.run.Err() != nil }
 
 // maxParcel is the size, in bytes, beyond which no further item of a batch is sent before
 // those sent are done.
@@ -274,6 +287,11 @@ func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 		// It was between two items, or had not even begun.
 		if j.batch && j.next == j.body.Len() {
 			j.finishBatch()
+			return
+		}
+		if j.isLate() {
+			j.call.NotRun(engine.Interrupt(j.run, crash))
+			j.over()
 			return
 		}
 		j.again(&engine.NotStartedError{Err: crash})
