@@ -359,6 +359,9 @@ func (t *target) mapAll(r *dice, end time.Time) {
 			break
 		}
 	}
+	if got < len(ids) {
+		t.tell(event{What: evLeft, Pool: t.number})
+	}
 	for _, id := range ids[got:] {
 		t.tell(event{What: evResult, ID: id, Outcome: abandoned})
 	}

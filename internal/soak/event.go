@@ -11,6 +11,7 @@ const (
 	evPool    = "pool"    // pool Pool is made; Text describes it
 	evSubmit  = "submit"  // call ID is about to be submitted to Pool
 	evCancel  = "cancel"  // the driver is about to cancel ID, which may be over
+	evLeft    = "left"    // a Map on Pool was left, with the outcomes of its calls unknown
 	evDone    = "done"    // the function that was registered for the end of ID was called
 	evResult  = "result"  // ID has its outcome
 	evFault   = "fault"   // process PID of Pool is about to be hit by Kind in Phase

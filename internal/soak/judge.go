@@ -65,6 +65,7 @@ type start struct {
 type poolRecord struct {
 	text    string
 	closing bool
+	left    int // Maps on it that were left
 	closed  *counts
 }
 
@@ -152,6 +153,10 @@ func (j *judge) see(e event, at time.Time) {
 		j.cell(e.Kind, e.Phase, -1)
 	case evDeath:
 		j.deaths = append(j.deaths, e)
+	case evLeft:
+		if p := j.pools[e.Pool]; p != nil {
+			p.left++
+		}
 	case evClosing:
 		if p := j.pools[e.Pool]; p != nil {
 			p.closing = true
@@ -314,6 +319,12 @@ func (j *judge) read(journal io.Reader) blame {
 			b.lethal[pid], b.later[pid] = true, true
 		case self:
 			b.lethal[pid] = true
+		}
+	}
+	for n, p := range j.pools {
+		// A Map that is left cancels all its calls, of which each worker had one at most.
+		if p.closed != nil {
+			b.unseen[n] += p.left * p.closed.Workers
 		}
 	}
 	for _, c := range j.calls {

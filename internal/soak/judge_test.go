@@ -173,6 +173,10 @@ func TestJudge(t *testing.T) {
 		{"an item of a Map that was left", storyOf([]event{{What: evSubmit, ID: item, Pool: waiting, Mapped: true}, {What: evResult, ID: item, Outcome: abandoned}}), ""},
 
 		{"a death that is known", storyOf([]event{hit(pid, sigKill), {What: evDeath, Pool: waiting, PID: pid}}), ""},
+		{"a death for a call on its way", storyOf(join(call(hurried, event{Outcome: timedOut, NotStarted: true, Attempt: 2}), one(event{What: evDeath, Pool: waiting, PID: pid, Signal: "SIGTERM"}))), ""},
+		{"a death beside one that was not", storyOf(join(call(hurried, event{Outcome: timedOut, NotStarted: true, Attempt: 1}), one(event{What: evDeath, Pool: waiting, PID: pid, Signal: "SIGTERM"}))), "nobody knows of what"},
+		{"a death that no pool deals out", storyOf(join(call(hurried, event{Outcome: timedOut, NotStarted: true, Attempt: 2}), one(event{What: evDeath, Pool: waiting, PID: pid, Exit: 1}))), "nobody knows of what"},
+		{"a death for a Map that was left", storyOf([]event{{What: evLeft, Pool: waiting}, {What: evDeath, Pool: waiting, PID: pid, Signal: "SIGKILL"}}), ""},
 		{"a death in Init", storyOf(one(event{What: evDeath, Pool: waiting, PID: pid}), "I 100 1"), ""},
 		{"a death of which nobody knows", storyOf(one(event{What: evDeath, Pool: waiting, PID: pid})), "nobody knows of what"},
 		{"a death after Init", storyOf(one(event{What: evDeath, Pool: waiting, PID: pid}), "I 100 0"), "nobody knows of what"},
