@@ -76,6 +76,7 @@ type target struct {
 	strikes atomic.Int64 // calls with faults in flight
 	oks     atomic.Int64 // calls that have succeeded
 	work    sync.WaitGroup
+	parents sync.Map // by number of the call: what cancels it when its children are born, or nil: they are
 }
 
 // drive is the driver's main.
@@ -177,6 +178,14 @@ func (d *driver) open(number int, s shape, dir string) (*target, error) {
 func (t *target) output(o multiprocessing.Output) {
 	if strings.Contains(o.Text, "WARNING: DATA RACE") {
 		t.tell(event{What: evRace, Pool: t.number, PID: o.PID, Text: o.Text})
+	}
+	var id uint64
+	if _, err := fmt.Sscanf(o.Text, bornLine+" %d", &id); err == nil {
+		// Its driver may not have come so far.
+		v, _ := t.parents.LoadOrStore(id, nil)
+		if cancel, ok := v.(func()); ok {
+			cancel()
+		}
 	}
 }
 
@@ -299,12 +308,21 @@ func (t *target) submit(id uint64) (wait func() outcome) {
 func follow[T any](t *target, p plan, f *braid.Future[T], read func(T) (uint64, []byte)) (wait func() outcome) {
 	f.OnDone(func() { t.tell(event{What: evDone, ID: p.id}) })
 	stop := func() bool { return false }
-	if p.cancel > 0 {
+	cancel := func() {
+		t.tell(event{What: evCancel, ID: p.id})
+		f.Cancel(nil)
+	}
+	switch {
+	case p.kind == familyHangs:
+		if _, born := t.parents.Swap(p.id, cancel); born {
+			cancel()
+		}
+		f.OnDone(func() { t.parents.Delete(p.id) })
+	case p.cancel > 0:
 		t.cancels.Add(1)
 		stop = time.AfterFunc(p.cancel, func() {
 			defer t.cancels.Done()
-			t.tell(event{What: evCancel, ID: p.id})
-			f.Cancel(nil)
+			cancel()
 		}).Stop
 	}
 	return func() outcome {

@@ -214,6 +214,14 @@ func (j *judge) endRound(journal io.Reader) {
 		j.judge(c, b)
 		j.count(c, b, victims)
 	}
+	for _, c := range j.calls {
+		// Its worker may have been ended when a child was just being born.
+		if c.kind == familyHangs && len(c.results) > 0 && c.results[0].Outcome == closed {
+			for _, s := range c.starts {
+				b.later[s.pid] = true
+			}
+		}
+	}
 	for pid, faults := range j.hits {
 		j.tally(decisive(faults).Kind, cmp.Or(victims[pid], spared))
 	}

@@ -135,7 +135,7 @@ var traits = [kinds]trait{
 	mutes:            {name: "stdout, stderr to null", phase: "run", may: []outcome{ok}},
 	floods:           {name: "floods stdout", phase: "run", may: []outcome{ok}},
 	family:           {name: "leaves children", phase: "run", may: []outcome{ok}},
-	familyHangs:      {name: "children, hangs", phase: "run", scope: self, may: []outcome{timedOut}},
+	familyHangs:      {name: "children, hangs", phase: "run", scope: self, may: []outcome{cancelled}},
 	openFiles:        {name: "uses up descriptors", phase: "run", may: []outcome{ok}},
 
 	decodePanics:  {name: "decode: panic", phase: "decode", may: []outcome{unread}, trap: true},
@@ -269,10 +269,12 @@ func planOf(seed, id uint64) plan {
 		}
 	case flaking:
 		p.retries = 2
-	case hangs, spins, familyHangs, decodeHangs:
+	case hangs, spins, decodeHangs:
 		p.timeout = 10*time.Millisecond + r.duration(60*time.Millisecond)
 	case hangsDeaf, hangsStubborn, waits:
 		p.cancel = 1 + r.duration(60*time.Millisecond)
+	case familyHangs:
+		p.cancel = 1 // when it says that its children are there
 	case argumentTooLarge:
 		p.form, p.size = raw, maxMessage+int(r.n(4096))
 	case resultTooLarge:

@@ -140,6 +140,10 @@ func number(b []byte) (n uint64) {
 	return n
 }
 
+// bornLine is what a call writes, with its number, when its children are there: one that
+// is born while its worker is looked at before it is ended is found by nobody.
+const bornLine = "born"
+
 // theJournal is the file of the start journal in this worker.
 var theJournal struct {
 	sync.Mutex
@@ -265,6 +269,7 @@ func (p *plan) misbehave(ctx context.Context) error {
 		if err := p.beget(true); err != nil {
 			return err
 		}
+		fmt.Println(bornLine, p.id)
 		forever()
 	case openFiles:
 		return useUpFiles()
