@@ -4,13 +4,15 @@ COUNT    = 20
 RUN      = .
 BENCH    = .
 FUZZTIME = 10s
+SOAKTIME = 60s
+SEED     = 0
 
-.PHONY: help test race stress fuzz lint bench api cover install ci
+.PHONY: help test race stress fuzz soak lint bench api cover install ci
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\nvariables: PKG=%s COUNT=%s RUN=%s BENCH=%s FUZZTIME=%s\n' \
-		'$(PKG)' '$(COUNT)' '$(RUN)' '$(BENCH)' '$(FUZZTIME)'
+	@printf '\nvariables: PKG=%s COUNT=%s RUN=%s BENCH=%s FUZZTIME=%s SOAKTIME=%s SEED=%s\n' \
+		'$(PKG)' '$(COUNT)' '$(RUN)' '$(BENCH)' '$(FUZZTIME)' '$(SOAKTIME)' '$(SEED)'
 
 test: ## run the tests
 	go test $(PKG)
@@ -29,6 +31,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 		echo "== $$name in $$pkg"; \
 		go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "$$pkg" </dev/null || exit 1; \
 	done
+
+soak: ## call worker processes for SOAKTIME while they are killed, with SEED; 0 chooses one
+	go run ./internal/soak -v -for=$(SOAKTIME) -seed=$(SEED)
 
 lint: ## check format, vet, staticcheck and go.mod
 	.ci/run format vet staticcheck tidy

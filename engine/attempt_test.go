@@ -39,6 +39,32 @@ func TestRetryExhausted(t *testing.T) {
 	}
 }
 
+// A call that is refused after a restart has run, unless the restart says that it has not.
+func TestRefuseAfterRestart(t *testing.T) {
+	for _, started := range []bool{false, true} {
+		m := newManual(nil)
+		outcome := make(chan error, 1)
+		m.Start(context.Background(), NewCall(Spec{}, &body{run: nothing, done: func(err error) { outcome <- err }}))
+		s := <-m.starts
+		if _, ok := s.c.Begin(s.ctx, 1); !ok {
+			t.Fatal("the call does not begin")
+		}
+		var why error = &CrashError{PID: 1, Signal: "SIGKILL"}
+		if !started {
+			why = &NotStartedError{Err: why}
+		}
+		s.c.Restart(why)
+		s.c.Refuse(context.Canceled)
+		err := <-outcome
+		if errors.Is(err, ErrNotStarted) == started || !Interrupted(err) {
+			t.Errorf("started %v: the outcome is %v, ErrNotStarted %v, interrupted %v", started, err, errors.Is(err, ErrNotStarted), Interrupted(err))
+		}
+		if _, ok := errors.AsType[*CrashError](err); ok != started {
+			t.Errorf("started %v: the outcome %v tells of the crash: %v", started, err, ok)
+		}
+	}
+}
+
 func TestRetryPausesWithoutASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManual(nil)

@@ -251,6 +251,9 @@ func (c *Call) Restart(why error) {
 		e.Err = why
 		l.Retrying(e)
 	}
+	if !errors.Is(why, ErrNotStarted) {
+		c.lastErr = why // so that a refusal does not say that the task has not run
+	}
 	c.attempt++
 	c.state.Store(callWaiting)
 	if l != nil && l.Submitted != nil {

@@ -28,6 +28,7 @@ type job struct {
 	queued cancel.Watch     // of ctx, while it is in the queue
 	node   waitq.Node[*job] // in pool.waiting
 	known  bool             // somebody may still have a pointer to it when it is over
+	stale  bool             // somebody is about to hear of the end of run
 
 	// Of the attempt, written by who assigns it.
 	seq    uint64
@@ -82,7 +83,7 @@ func (j *queuedJob) Ended() { go (*job)(j).withdraw() }
 // A runningJob is interrupted when its context ends.
 type runningJob job
 
-func (j *runningJob) Ended() { go (*job)(j).interrupt() }
+func (j *runningJob) Ended() { go (*job)(j).interrupt(j.worker, j.run, j.seq) }
 
 // refuse completes a job that will not run.
 func (j *job) refuse(err error) {
@@ -124,7 +125,7 @@ func (j *job) assign(w *worker) bool {
 	j.watch.Start(run, (*runningJob)(j))
 	w.mu.Unlock()
 	if err := w.data.Send(h, m.Small, m.Bulk); err != nil && w.release(j) {
-		j.watch.Stop()
+		j.stopWatch()
 		return j.unsent(w, err)
 	}
 	return true
@@ -138,11 +139,24 @@ func (j *job) unsent(w *worker, err error) bool {
 		return false
 	}
 	// The worker is dead or dying.
+	if j.isLate() {
+		w.mu.Lock()
+		w.doomed = true
+		w.mu.Unlock()
+		j.call.NotRun(engine.Interrupt(j.run, err))
+		j.over()
+		w.kill()
+		return true
+	}
 	j.call.Restart(&engine.NotStartedError{Err: err})
 	j.pool.requeue(j)
 	w.kill()
 	return true
 }
+
+// isLate reports whether the time of a call is over whose argument has not arrived.
+// Another attempt would have as much time, and so might end as well, with its worker.
+func (j *job) isLate() bool { return !j.batch && j.run.Err() != nil }
 
 // maxParcel is the size, in bytes, beyond which no further item of a batch is sent before
 // those sent are done.
@@ -260,12 +274,27 @@ func (j *job) itemError(w *worker, flags uint8, err error) error {
 	return j.wrap(w, err)
 }
 
+// expire waits for the end of the context if err says that its deadline is over and that
+// is true. The worker measures the time by itself, and its timer may be faster than the
+// one here, which is due then; what the task returned would not be taken for the
+// context's own error.
+func (j *job) expire(err error) {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	if deadline, ok := j.run.Deadline(); ok && !time.Now().Before(deadline) {
+		<-j.run.Done()
+	}
+}
+
 // stopWatch ends the watch on the context, and what it may have begun. It reports
-// whether that had begun nothing.
+// whether that had begun nothing; otherwise the job must not be assigned again, but
+// only its successor.
 func (j *job) stopWatch() bool {
 	if j.watch.Stop() {
 		return true
 	}
+	j.stale = true
 	j.worker.mu.Lock()
 	defer j.worker.mu.Unlock()
 	for _, t := range j.timers {
@@ -276,31 +305,31 @@ func (j *job) stopWatch() bool {
 	return false
 }
 
-// interrupt ends a call whose context is done: it tells the task, then the process,
-// and then ends the process.
-func (j *job) interrupt() {
-	w, grace := j.worker, j.pool.cfg.Grace
+// interrupt ends an attempt whose context, run, is done: it tells the task, then the
+// process, and then ends the process. It may come late.
+func (j *job) interrupt(w *worker, run context.Context, seq uint64) {
+	grace := j.pool.cfg.Grace
 	if grace <= 0 {
-		j.whileRunning(func() { w.kill() })
+		w.whileRunning(j, w.kill)
 		return
 	}
-	_, hasDeadline := j.run.Deadline()
-	if !hasDeadline || !errors.Is(j.run.Err(), context.DeadlineExceeded) {
+	_, hasDeadline := run.Deadline()
+	if !hasDeadline || !errors.Is(run.Err(), context.DeadlineExceeded) {
 		// The worker knows the deadline.
-		cause := codec.AppendError(nil, context.Cause(j.run))
-		_ = w.control.Send(wire.Header{Kind: kindCancel, Seq: j.seq}, cause, nil)
+		cause := codec.AppendError(nil, context.Cause(run))
+		_ = w.control.Send(wire.Header{Kind: kindCancel, Seq: seq}, cause, nil)
 	}
-	j.whileRunning(func() {
-		j.timers[0] = time.AfterFunc(grace/2, func() { j.whileRunning(w.terminate) })
-		j.timers[1] = time.AfterFunc(grace, func() { j.whileRunning(w.kill) })
+	w.whileRunning(j, func() {
+		j.timers[0] = time.AfterFunc(grace/2, func() { w.whileRunning(j, w.doom) })
+		j.timers[1] = time.AfterFunc(grace, func() { w.whileRunning(j, w.kill) })
 	})
 }
 
-// whileRunning calls f if j still runs; while f runs, it does not end.
-func (j *job) whileRunning(f func()) {
-	j.worker.mu.Lock()
-	defer j.worker.mu.Unlock()
-	if j.worker.job.Load() == j {
+// whileRunning calls f if w still runs j; while f runs, that does not end.
+func (w *worker) whileRunning(j *job, f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.job.Load() == j {
 		f()
 	}
 }
@@ -313,6 +342,11 @@ func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 		// It was between two items, or had not even begun.
 		if j.batch && j.next == j.body.Len() {
 			j.finishBatch()
+			return
+		}
+		if j.isLate() {
+			j.call.NotRun(engine.Interrupt(j.run, crash))
+			j.over()
 			return
 		}
 		j.again(&engine.NotStartedError{Err: crash})
@@ -371,6 +405,15 @@ func (j *job) recycle() {
 	j.over()
 	*j = job{}
 	jobs.Put(j)
+}
+
+// successor returns a job that takes up the call where j has left it. Whoever is about to
+// hear of the end of j's attempt finds that untouched.
+func (j *job) successor() *job {
+	return &job{
+		pool: j.pool, call: j.call, body: j.body, batch: j.batch, ctx: j.ctx, own: j.own,
+		next: j.next, kills: j.kills, known: true,
+	}
 }
 
 // again has the rest of the job run by another worker.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-braid/braid/internal/limits"
+	"github.com/go-braid/braid/internal/spawn"
 )
 
 // ErrNoMain says that the program does not call [Main]: a worker would do again
@@ -59,6 +60,7 @@ func readRole() *role {
 	// What this process starts is no worker.
 	_ = os.Unsetenv(workerEnv)
 	r := &role{parent: os.Getppid()}
+	spawn.OnParentDeath(r.parent, spawn.KillFamily)
 	parts := strings.Split(s, ";")
 	if len(parts) != 4 {
 		r.err = fmt.Errorf("the variable %s is %q", workerEnv, s)

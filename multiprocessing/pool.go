@@ -233,6 +233,9 @@ func (p *Pool) enqueue(j *job) {
 
 // requeue puts a job that is to run again at the head of the queue.
 func (p *Pool) requeue(j *job) {
+	if j.stale {
+		j = j.successor()
+	}
 	p.mu.Lock()
 	p.running--
 	err := p.broken
@@ -385,7 +388,8 @@ func (p *Pool) freed(w *worker) {
 	case p.oneShot:
 		w.state, w.retired = stopping, true
 		p.live--
-	case p.cfg.MaxTasksPerWorker > 0 && w.tasks >= p.cfg.MaxTasksPerWorker,
+	case w.doomed, // which is as it was when the call was taken from it
+		p.cfg.MaxTasksPerWorker > 0 && w.tasks >= p.cfg.MaxTasksPerWorker,
 		p.cfg.Lifetime > 0 && time.Since(w.born) >= p.cfg.Lifetime,
 		p.closing && p.isDrained():
 		p.retire(w)

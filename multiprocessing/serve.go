@@ -10,13 +10,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/internal/codec"
+	"github.com/go-braid/braid/internal/spawn"
 	"github.com/go-braid/braid/internal/wire"
 	"github.com/go-braid/braid/strand"
 )
@@ -103,7 +103,11 @@ func serve(r *role) int {
 	}
 	s.phase = func(p engine.Phase) { _ = s.data.Mark(makeMark(s.current.seq, s.item, p)) }
 	go s.loop()
-	return <-s.done
+	code := <-s.done
+	if code == exitOrphan {
+		spawn.KillFamily()
+	}
+	return code
 }
 
 // open makes the links from the descriptors that the process was started with.
@@ -166,7 +170,7 @@ func (s *server) listen() {
 	for {
 		f, err := s.control.Recv()
 		if err != nil {
-			killGroup()
+			spawn.KillFamily()
 			os.Exit(exitOrphan)
 		}
 		switch f.Kind {
@@ -439,15 +443,6 @@ func (s *server) takeFiles(seq uint64) []*os.File {
 	files := s.files[seq]
 	delete(s.files, seq)
 	return files
-}
-
-// killGroup kills the process group of this process, which is its own.
-func killGroup() {
-	if runtime.GOOS != "windows" {
-		if p, err := os.FindProcess(-os.Getpid()); err == nil {
-			_ = p.Signal(syscall.SIGKILL)
-		}
-	}
 }
 
 // A runningCall is a call, as long as it runs.

@@ -2,7 +2,6 @@ package multiprocessing
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -49,9 +48,10 @@ type worker struct {
 
 	// The call that it runs. Who swaps it out answers for it. Swapped out under
 	// mu, so that a signal meant for one call cannot hit the next.
-	job   atomic.Pointer[job]
-	mu    sync.Mutex
-	label label // what it runs or has run last; under mu
+	job    atomic.Pointer[job]
+	mu     sync.Mutex
+	label  label // what it runs or has run last; under mu
+	doomed bool  // under mu: it was asked to end, and may do so at any moment
 
 	// Under pool.mu.
 	state     int
@@ -300,14 +300,11 @@ func (w *worker) result(j *job, f wire.Frame) {
 	} else if broken := j.body.SetResult(item, m); broken != nil {
 		err = &engine.CodecError{Phase: engine.PhaseResult, Err: broken}
 	}
-	if d, ok := j.run.Deadline(); ok && errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(d) {
-		// The worker's timer has fired before ours, which knows whose deadline it is.
-		<-j.run.Done()
-	}
 	j.next = item + 1
 	j.kills = 0
 	if j.batch {
 		if err != nil {
+			j.expire(err)
 			j.body.SetError(item, j.itemError(w, f.Flags, err))
 		}
 		return
@@ -316,6 +313,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 		return
 	}
 	unknown := j.stopWatch() && !j.known
+	j.expire(err)
 	switch {
 	case f.Flags&flagNotRun != 0:
 		j.call.NotRun(err)
@@ -436,3 +434,11 @@ func (w *worker) event(err error) engine.Event {
 
 // terminate asks the worker to end, with all that it has started.
 func (w *worker) terminate() { _ = w.proc.SignalGroup(syscall.SIGTERM) }
+
+// doom is terminate for the sake of a call. The worker may have done with the call, and
+// the program not know it yet; the signal takes its time as well. Whoever runs there next
+// would die of it, so nobody will. It needs w.mu.
+func (w *worker) doom() {
+	w.doomed = true
+	w.terminate()
+}

@@ -16,6 +16,7 @@ import (
 	"unsafe"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/go-braid/braid/engine"
 )
 
 // bulkSize is the size, in bytes, from which the memory of a value is not copied by
@@ -39,6 +40,7 @@ type Codec struct {
 	elem  uintptr // the size of a number, or of an element of a slice
 	deep  bool    // values may contain themselves
 	files bool    // values may hold open files
+	own   bool    // methods of values may be called, which are the user's
 }
 
 var codecs sync.Map // of reflect.Type to *Codec or error
@@ -80,7 +82,7 @@ func codecOf(t reflect.Type) (*Codec, error) {
 		if err := w.check(t, nameOf(t)); err != nil {
 			return nil, err
 		}
-		c.deep, c.files = w.deep, w.files
+		c.deep, c.files, c.own = w.deep, w.files, w.own
 	}
 	return c, nil
 }
@@ -262,7 +264,7 @@ func (c *Codec) appendCBOR(buf []byte, v any) (small, bulk []byte, files []*os.F
 		defer func() { attaching.active, attaching.files = false, nil }()
 	}
 	enc, _ := modes()
-	if err := protect(func() error { return enc.MarshalToBuffer(v, b) }); err != nil {
+	if err := protect(c.own, func() error { return enc.MarshalToBuffer(v, b) }); err != nil {
 		return buf, nil, nil, err
 	}
 	if c.files {
@@ -282,11 +284,25 @@ func (c *Codec) decodeCBOR(data []byte, files []*os.File, v any) error {
 			taking.active, taking.files = false, nil
 		}()
 	}
-	return protect(func() error { return unmarshal(data, v) })
+	return protect(c.own, func() error { return unmarshal(data, v) })
 }
 
-// protect turns a panic of a method of the user's into an error.
-func protect(f func() error) (err error) {
+// protect turns a panic of a method of the user's into an error, and if there may be
+// such methods also a Goexit: then f runs on a goroutine that nobody needs.
+func protect(own bool, f func() error) error {
+	if !own {
+		return recovered(f)
+	}
+	returned := make(chan error, 1)
+	go func() {
+		err := fmt.Errorf("a method of a value in it did not return: %w", engine.ErrGoexit)
+		defer func() { returned <- err }()
+		err = recovered(f)
+	}()
+	return <-returned
+}
+
+func recovered(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("a method of a value in it panicked: %v", v)

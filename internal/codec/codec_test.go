@@ -9,11 +9,14 @@ import (
 	"math/big"
 	"net/netip"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/go-braid/braid/engine"
 )
 
 // trip writes v behind what is already in a payload, and reads it from memory that
@@ -340,13 +343,18 @@ func (f faulty) MarshalBinary() ([]byte, error) {
 		panic("no pen")
 	case "error":
 		return nil, errors.New("no ink")
+	case "leave":
+		runtime.Goexit()
 	}
 	return []byte(f.where), nil
 }
 
 func (f *faulty) UnmarshalBinary(b []byte) error {
-	if f.where = string(b); f.where == "read" {
+	switch f.where = string(b); f.where {
+	case "read":
 		panic("no glasses")
+	case "leave later":
+		runtime.Goexit()
 	}
 	return nil
 }
@@ -371,6 +379,41 @@ func TestMarshalersThatPanic(t *testing.T) {
 	}
 	if err := Decode(c, small, true, nil, new(faulty)); err == nil || !strings.Contains(err.Error(), "no glasses") {
 		t.Errorf("Decode = %v, want the panic", err)
+	}
+}
+
+// A method that ends its goroutine does not end that of who writes or reads the value,
+// wherever in it the method is.
+func TestMarshalersThatLeave(t *testing.T) {
+	leaves(t, func(where string) faulty { return faulty{where} })
+	leaves(t, func(where string) []map[string]faulty { return []map[string]faulty{{"a": {where}}} })
+	leaves(t, func(where string) struct{ F *faulty } { return struct{ F *faulty }{&faulty{where}} })
+	c, err := For(reflect.TypeFor[any]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any = faulty{"leave"}
+	if _, _, _, err := Append(c, nil, &v); !errors.Is(err, engine.ErrGoexit) {
+		t.Errorf("Append of an any = %v, want ErrGoexit", err)
+	}
+}
+
+func leaves[T any](t *testing.T, make func(string) T) {
+	t.Helper()
+	c, err := For(reflect.TypeFor[T]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, later := make("leave"), make("leave later")
+	if small, _, _, err := Append(c, []byte("kept"), &v); !errors.Is(err, engine.ErrGoexit) || string(small) != "kept" {
+		t.Errorf("Append of a %T = %q, %v; want ErrGoexit", v, small, err)
+	}
+	small, _, _, err := Append(c, nil, &later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Decode(c, small, true, nil, new(T)); !errors.Is(err, engine.ErrGoexit) {
+		t.Errorf("Decode of a %T = %v, want ErrGoexit", v, err)
 	}
 }
 

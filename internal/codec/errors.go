@@ -101,7 +101,7 @@ func RegisterErrorType[E error]() {
 		},
 		unpack: func(payload []byte, _ []error) (error, error) {
 			v := reflect.New(value)
-			err := protect(func() error { return unmarshal(payload, v.Interface()) })
+			err := protect(c.own, func() error { return unmarshal(payload, v.Interface()) })
 			if err != nil {
 				return nil, err
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -26,6 +27,7 @@ type walk struct {
 	open  map[reflect.Type]bool // those inside which the walk is
 	deep  bool
 	files bool
+	own   bool
 }
 
 func nameOf(t reflect.Type) string {
@@ -53,6 +55,7 @@ func (w *walk) check(t reflect.Type, path string) error {
 		return nil
 	}
 	if marshals(t) {
+		w.own = w.own || t != reflect.TypeFor[time.Time]() // which CBOR knows
 		return nil
 	}
 	if half := marshalsOnly(t); half != "" {
@@ -72,7 +75,7 @@ func (w *walk) check(t reflect.Type, path string) error {
 			return refuse("who reads it cannot know which type implements it; name a type instead")
 		}
 		// Anything may be in it, and in that anything again.
-		w.deep, w.files = true, true
+		w.deep, w.files, w.own = true, true, true
 	case reflect.Pointer, reflect.Slice, reflect.Array:
 		return w.check(t.Elem(), path)
 	case reflect.Map:

@@ -43,6 +43,7 @@ var house = []rule{
 	{"internal/codec", "strand engine internal/*", codec},
 	{"internal/input", "internal/*", "github.com/bmatcuk/doublestar/v4"},
 	{"internal/proctest", "internal/*", checkers},
+	{"internal/soak", core + " multiprocessing internal/*", system},
 
 	{"strand", "internal/*", ""},
 	{"engine", "strand internal/*", ""},

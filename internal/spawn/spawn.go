@@ -31,6 +31,7 @@ type Process struct {
 	// Until the process is reaped, its number and that of its group are its own.
 	mu     sync.Mutex
 	reaped bool
+	left   strays // to be killed when it has ended
 
 	state State // set before done is closed
 }
@@ -91,6 +92,7 @@ func (p *Process) reap() {
 	killed := p.state.Killed
 	p.state = stateOf(p.cmd.ProcessState)
 	p.state.Killed = killed
+	p.left.kill()
 	p.mu.Unlock()
 	close(p.done)
 }
@@ -115,13 +117,17 @@ func (p *Process) Signal(sig os.Signal) error {
 	return p.cmd.Process.Signal(sig)
 }
 
-// SignalGroup sends a signal to the process and to all of its group.
+// SignalGroup sends a signal to the process and to all of its group. On Linux those of
+// its descendants that have left the group are killed when it has ended, whether it ends
+// of the signal or not.
 func (p *Process) SignalGroup(sig os.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped {
 		return os.ErrProcessDone
 	}
+	// When it is dead they are nobody's.
+	p.left = p.left.with(descendants(p.cmd.Process.Pid))
 	return p.signalGroup(sig)
 }
 

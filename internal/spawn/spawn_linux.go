@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,35 @@ var (
 type startRequest struct {
 	cmd *exec.Cmd
 	err chan error
+}
+
+// OnParentDeath has f called when the parent, whose number is given, is dead, instead of
+// having this process, which was started by [Start], killed at once: a process that is
+// killed cannot take along what it has started, as [KillFamily] does. The death wakes a
+// process that is stopped. It is looked for once a second, so that it is noticed by
+// processes, too, that have closed the descriptors which would tell: a signal that is
+// caught would cost three threads. What is changed is a property of the main thread, on
+// which packages are initialised, and the caller must be. If that fails all is as before.
+func OnParentDeath(parent int, f func()) {
+	if unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGCONT), 0, 0, 0) != nil {
+		return
+	}
+	var look func()
+	look = func() {
+		if os.Getppid() != parent {
+			f()
+			return
+		}
+		time.AfterFunc(time.Second, look)
+	}
+	look()
+}
+
+// KillFamily kills this process, its group, which must be its own, and its descendants
+// that have left it.
+func KillFamily() {
+	descendants(os.Getpid()).kill()
+	_ = unix.Kill(-os.Getpid(), unix.SIGKILL)
 }
 
 // start has one goroutine, which keeps its thread for ever, start the process: the
@@ -83,11 +113,12 @@ func readStat(pid int) (state byte, ppid, pgrp int, ok bool) {
 	return fields[0][0], ppid, pgrp, err1 == nil && err2 == nil
 }
 
-// pidfds are processes, held so that their numbers cannot become another's unnoticed.
-type pidfds []int
+// strays are processes, held by pidfds so that their numbers cannot become another's
+// unnoticed.
+type strays []int
 
 // descendants returns the descendants of pid that are not in its group.
-func descendants(pid int) pidfds {
+func descendants(pid int) strays {
 	names, err := readNames("/proc")
 	if err != nil {
 		return nil
@@ -102,7 +133,7 @@ func descendants(pid int) pidfds {
 			}
 		}
 	}
-	var fds pidfds
+	var fds strays
 	family := []int{pid}
 	for len(family) > 0 {
 		parent := family[0]
@@ -124,7 +155,10 @@ func descendants(pid int) pidfds {
 	return fds
 }
 
-func (fds pidfds) kill() {
+// with returns those of both.
+func (fds strays) with(more strays) strays { return append(fds, more...) }
+
+func (fds strays) kill() {
 	for _, fd := range fds {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 		_ = unix.Close(fd)

@@ -35,7 +35,45 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// The death of its parent is told to the main thread of a child.
+func init() {
+	if strings.HasSuffix(os.Getenv(childVar), "heir") {
+		runtime.LockOSThread()
+	}
+}
+
+// heir has a family, and takes it along when its parent is dead.
+func heir() {
+	OnParentDeath(os.Getppid(), KillFamily)
+	family(nil, "wait")
+	family(&syscall.SysProcAttr{Setsid: true}, "stray")
+}
+
+// bequeath starts a child as a pool starts a worker.
+func bequeath(to string) {
+	s := Spec{Env: []string{childVar + "=" + to, raceVar}, Stdout: os.Stdout, Stderr: os.Stderr}
+	if _, err := Start(s); err != nil {
+		panic(err)
+	}
+	wait()
+}
+
 var children = map[string]func(){
+	"heir": func() { heir(); wait() },
+	"stopped heir": func() {
+		heir()
+		fmt.Println(os.Getpid())
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		wait()
+	},
+	"closed heir": func() {
+		OnParentDeath(os.Getppid(), KillFamily)
+		fmt.Println(os.Getpid())
+		for fd := 3; fd < 64; fd++ {
+			_ = syscall.Close(fd)
+		}
+		select {}
+	},
 	"exit 0": func() {},
 	"exit 7": func() { os.Exit(7) },
 	"panic":  func() { panic("the child's") },
@@ -64,7 +102,11 @@ var children = map[string]func(){
 	},
 	"stray":        func() { family(nil, "wait"); wait() },
 	"leaves group": func() { family(nil, "wait") },
-	"counts":       counts,
+
+	"bequeaths to heir":         func() { bequeath("heir") },
+	"bequeaths to stopped heir": func() { bequeath("stopped heir") },
+	"bequeaths to closed heir":  func() { bequeath("closed heir") },
+	"counts":                    counts,
 	"counting family": func() {
 		family(nil, "counts")
 		counts()
@@ -327,6 +369,60 @@ func TestKillReachesTheWholeFamily(t *testing.T) {
 	}
 	if _, err := out.ReadByte(); err != io.EOF {
 		t.Errorf("somebody still holds the standard output: %v", err)
+	}
+}
+
+// Who is told of the death of its parent takes its whole family along, also when it was
+// stopped; and it does not survive if it has closed all its descriptors.
+func TestOnParentDeath(t *testing.T) {
+	// The parent, the heir, and its family: one that the runtime ends for want of its
+	// descriptors could not take that along.
+	for how, n := range map[string]int{"heir": 5, "stopped heir": 5, "closed heir": 2} {
+		check(t)
+		p, out := child(t, "bequeaths to "+how, nil)
+		var fds []int
+		stopped := how != "stopped heir"
+		var pids []int
+		for range n {
+			pid, err := strconv.Atoi(line(t, out))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fd, err := unix.PidfdOpen(pid, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fd)
+			fds, pids = append(fds, fd), append(pids, pid)
+		}
+		until(t, how, func() bool {
+			for _, pid := range pids {
+				if state, _, _, ok := readStat(pid); ok && state == 'T' {
+					stopped = true
+				}
+			}
+			return stopped
+		})
+		// Kill would find them all.
+		if err := p.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		awaitDeath(t, fds)
+	}
+}
+
+// A process that is asked to end takes along those that have left its group.
+func TestSignalGroupReachesTheWholeFamily(t *testing.T) {
+	check(t)
+	p, out := child(t, "group", nil)
+	fds := hold(t, out, 4)
+	if err := p.SignalGroup(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	awaitDeath(t, fds)
+	<-p.Done()
+	if st := p.State(); st.Signal != "SIGTERM" || st.Killed {
+		t.Errorf("State = %+v", st)
 	}
 }
 

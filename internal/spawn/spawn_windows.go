@@ -23,6 +23,12 @@ func setFiles(*exec.Cmd, []*os.File) {}
 
 func start(cmd *exec.Cmd) error { return cmd.Start() }
 
+// OnParentDeath does nothing here: nobody is told of the death of a parent.
+func OnParentDeath(int, func()) {}
+
+// KillFamily does nothing here: there are no groups.
+func KillFamily() {}
+
 // Stopped reports whether the process is stopped by a signal, which there is not here.
 func (p *Process) Stopped() bool { return false }
 
@@ -38,8 +44,9 @@ func stateOf(ps *os.ProcessState) State {
 
 type strays struct{}
 
-func descendants(int) strays { return strays{} }
-func (strays) kill()         {}
+func descendants(int) strays      { return strays{} }
+func (strays) with(strays) strays { return strays{} }
+func (strays) kill()              {}
 
 // CloseForeign does nothing here.
 func CloseForeign([]uintptr) {}
