@@ -68,7 +68,8 @@ func isNilInRuntime(stderr string) bool {
 		}
 		if len(at) == 4 {
 			_, addr, _ := strings.Cut(at[0], " addr=0x")
-			return addr != "" && len(addr) <= 4 && at[1] == "" &&
+			// A signal that somebody has sent has code 0, and his number for an address.
+			return strings.Contains(at[0], " sigcode=1 ") && addr != "" && len(addr) <= 4 && at[1] == "" &&
 				strings.HasPrefix(at[2], "goroutine 0 ") && strings.HasPrefix(at[3], "runtime.")
 		}
 	}

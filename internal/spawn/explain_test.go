@@ -31,6 +31,8 @@ func TestExplain(t *testing.T) {
 		{"runtime's SIGXCPU", "SIGXCPU: cpu limit exceeded\n", exit2, 0, 0, Death{Reason: "SIGXCPU: " + cpu, Signal: "SIGXCPU"}},
 		{"nil in the runtime", "SIGSEGV: segmentation violation\nPC=0x43623d m=0 sigcode=1 addr=0x0\n\ngoroutine 0 gp=0xfab020 m=0 mp=0xfac200 [idle]:\nruntime.(*spanQueue).tryDrain(0x400?, 0x0?, 0x0?)\n", exit2, 0, 0,
 			Death{Reason: "SIGSEGV: segmentation violation", Signal: "SIGSEGV", InRuntime: true}},
+		{"sent from outside", "SIGSEGV: segmentation violation\nPC=0x43623d m=0 sigcode=0 addr=0x2716\n\ngoroutine 0 gp=0xfab020 m=0 mp=0xfac200 [idle]:\nruntime.futex(0x400?)\n", exit2, 0, 0,
+			Death{Reason: "SIGSEGV: segmentation violation", Signal: "SIGSEGV"}},
 		{"not nil in the runtime", "SIGSEGV: segmentation violation\nPC=0x43623d m=0 sigcode=1 addr=0x123456\n\ngoroutine 0 gp=0xfab020 m=0 mp=0xfac200 [idle]:\nruntime.(*spanQueue).tryDrain(0x400?, 0x0?, 0x0?)\n", exit2, 0, 0,
 			Death{Reason: "SIGSEGV: segmentation violation", Signal: "SIGSEGV"}},
 		{"nil in C", "SIGSEGV: segmentation violation\nPC=0x43623d m=0 sigcode=1 addr=0x0\nsignal arrived during cgo execution\n\ngoroutine 1 gp=0xfab020 m=0 mp=0xfac200 [syscall]:\nruntime.cgocall(0x400?)\n", exit2, 0, 0,
