@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -133,13 +132,10 @@ func (s *Stream) SendFiles(h Header, files ...*os.File) error {
 	}
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	// A file that cannot be sent must not break the link.
-	rights, err := s.unix.rights(files)
-	if err != nil {
-		return err
-	}
-	defer runtime.KeepAlive(files)
-	return s.write(&fragment{Header: h, files: len(files)}, nil, nil, rights)
+	// A file that cannot be sent does not break the link.
+	return s.unix.withRights(files, func(rights []byte) error {
+		return s.write(&fragment{Header: h, files: len(files)}, nil, nil, rights)
+	})
 }
 
 // Recv implements [Link].
