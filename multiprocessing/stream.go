@@ -1,0 +1,271 @@
+package multiprocessing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/go-braid/braid/internal/codec"
+	"github.com/go-braid/braid/internal/wire"
+	"github.com/go-braid/braid/strand"
+)
+
+// stream is a transport over a connection that knows bytes only, such as one of TCP. It
+// is in one process.
+type stream struct {
+	link    *wire.Stream
+	out     *patient
+	sending *strand.Semaphore
+	taking  *strand.Semaphore
+
+	mu   sync.Mutex
+	next *arrival // nil: nobody receives, and nothing is there
+}
+
+// An arrival is a parcel that was received, or will be. A strand that does not want to
+// wait any longer leaves it to the next one.
+type arrival struct {
+	done   chan struct{} // closed when the rest is there
+	parcel parcel
+	err    error
+}
+
+func newStream(c net.Conn, limit int64) *stream {
+	out := &patient{Conn: c}
+	return &stream{link: wire.NewStream(out, limit), out: out, sending: newSemaphore(), taking: newSemaphore()}
+}
+
+// send implements [transport].
+func (s *stream) send(ctx context.Context, p *parcel) error {
+	if len(p.files) > 0 {
+		return fmt.Errorf("this connection cannot carry open files: only Unix sockets can, on Linux: %w", errors.ErrUnsupported)
+	}
+	return aside(ctx, strand.Op{Object: s, Kind: strand.OpWrite, Access: strand.Write}, func(ctx context.Context) error {
+		return s.write(ctx, p)
+	})
+}
+
+func (s *stream) write(ctx context.Context, p *parcel) error {
+	if err := s.sending.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	release := func() { s.sending.Release(1) }
+	s.out.begin()
+	over := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		s.out.interrupt()
+		close(over)
+	})
+	h := wire.Header{Kind: uint8(p.kind), Flags: p.shape[0], Index: uint32(p.shape[1])}
+	err := s.link.Send(h, p.small[parcelHeader:], p.bulk)
+	if !stop() {
+		<-over
+	}
+	switch s.out.end() {
+	case unsent:
+		defer release()
+		return strand.Err(ctx)
+	case begun:
+		go func() {
+			defer release()
+			s.out.finish()
+		}()
+		return err
+	}
+	release()
+	return err
+}
+
+// arrival returns the next parcel, which is being received.
+func (s *stream) arrival() *arrival {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next == nil {
+		s.next = &arrival{done: make(chan struct{})}
+		go s.receive(s.next)
+	}
+	return s.next
+}
+
+func (s *stream) receive(a *arrival) {
+	defer close(a.done)
+	f, err := s.link.Recv()
+	var bad *wire.CorruptError
+	switch {
+	case errors.As(err, &bad):
+		a.err = fmt.Errorf("%w: %w", errNonsense, err)
+		return
+	case err == io.ErrUnexpectedEOF:
+		a.err = fmt.Errorf("the other side was gone in the middle of a message: %w", err)
+		return
+	case err != nil:
+		a.err = err
+		return
+	}
+	closeAll(f.Files) // there should be none
+	p := parcel{kind: parcelKind(f.Kind), shape: codec.Shape{f.Flags, byte(f.Index)}, small: f.Payload}
+	if p.kind != parcelBytes && p.kind != parcelValue || f.Index > 255 || f.Seq != 0 || f.Files != nil {
+		a.err = errNonsense
+		return
+	}
+	if !f.Owned {
+		p.small = append(make([]byte, 0, len(f.Payload)), f.Payload...)
+	}
+	a.parcel = p
+}
+
+// await waits for the next parcel. The caller has the right to take it.
+func (s *stream) await(ctx context.Context) (*arrival, error) {
+	a := s.arrival()
+	op := strand.Op{Object: s, Kind: strand.OpRead, Access: strand.Write}
+	select {
+	case <-a.done:
+		return a, nil
+	default:
+	}
+	return a, aside(ctx, op, func(ctx context.Context) error {
+		select {
+		case <-a.done:
+			return nil
+		case <-ctx.Done():
+			return strand.Err(ctx)
+		}
+	})
+}
+
+// recv implements [transport].
+func (s *stream) recv(ctx context.Context) (parcel, error) {
+	if err := s.taking.Acquire(ctx, 1); err != nil {
+		return parcel{}, err
+	}
+	defer s.taking.Release(1)
+	a, err := s.await(ctx)
+	if err != nil {
+		return parcel{}, err
+	}
+	if a.err != nil {
+		return parcel{}, a.err // and so for all who come later
+	}
+	s.mu.Lock()
+	s.next = nil
+	s.mu.Unlock()
+	return a.parcel, nil
+}
+
+// poll implements [transport].
+func (s *stream) poll(ctx context.Context) error {
+	if err := s.taking.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer s.taking.Release(1)
+	_, err := s.await(ctx)
+	return err
+}
+
+// close implements [transport].
+func (s *stream) close() error { return s.link.Close() }
+
+// A patient is a connection on which a message can be interrupted while it is written.
+// If nothing of it was written yet, it is dropped. If something was, the rest is kept
+// and written later, since without it nobody could make sense of what follows.
+//
+// A message is of one goroutine at a time, from begin to the end of it.
+type patient struct {
+	net.Conn
+
+	// Of the message.
+	any     bool   // something of it is written
+	dropped bool   // and nothing will be
+	rest    []byte // is to be written later
+	broken  error  // a message was written in part
+
+	mu     sync.Mutex
+	late   bool // the rest is being written
+	closed bool
+}
+
+// progress is how far the writing of a message has come.
+type progress uint8
+
+const (
+	written progress = iota
+	unsent           // it was interrupted before it began
+	begun            // it was interrupted in the middle: finish must be called
+)
+
+// lastWrite is how long the rest of a message may take after Close.
+const lastWrite = time.Second
+
+func (p *patient) begin() { p.any, p.dropped, p.rest = false, false, nil }
+
+// interrupt has Write return soon, until end is called.
+func (p *patient) interrupt() { _ = p.SetWriteDeadline(longAgo) }
+
+// Write writes a message, or a part of one.
+func (p *patient) Write(b []byte) (int, error) {
+	switch {
+	case p.broken != nil:
+		return 0, p.broken
+	case p.dropped:
+		return len(b), nil
+	case p.rest != nil:
+		p.rest = append(p.rest, b...)
+		return len(b), nil
+	}
+	n, err := p.Conn.Write(b)
+	p.any = p.any || n > 0
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	if p.any {
+		p.rest = append(p.rest, b[n:]...)
+	} else {
+		p.dropped = true
+	}
+	return len(b), nil
+}
+
+// end says that the message is written, as far as it could be.
+func (p *patient) end() progress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.SetWriteDeadline(time.Time{})
+	switch {
+	case p.dropped:
+		return unsent
+	case p.rest != nil:
+		p.late = true
+		return begun
+	}
+	return written
+}
+
+// finish writes the rest of a message.
+func (p *patient) finish() {
+	_, p.broken = p.Conn.Write(p.rest)
+	p.rest = nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late = false
+	if p.closed {
+		_ = p.Conn.Close()
+	}
+}
+
+// Close ends the connection, once the rest of a message is written.
+func (p *patient) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.late {
+		_ = p.SetReadDeadline(longAgo)
+		_ = p.SetWriteDeadline(time.Now().Add(lastWrite))
+		return nil
+	}
+	return p.Conn.Close()
+}
