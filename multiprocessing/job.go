@@ -89,7 +89,7 @@ func (j *job) assign(w *worker) bool {
 
 // unsent deals with a call that did not reach its worker.
 func (j *job) unsent(w *worker, err error) bool {
-	if errors.Is(err, wire.ErrTooLarge) {
+	if errors.Is(err, wire.ErrTooLarge) || errors.Is(err, wire.ErrFile) {
 		j.call.NotRun(&engine.CodecError{Phase: engine.PhaseSubmit, Err: err})
 		j.cancel(nil)
 		return false

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -48,7 +49,8 @@ func (r *unixReader) withRights(files []*os.File, f func(rights []byte) error) e
 
 // WithDescriptors calls f with the descriptors of files. Who closes one of the files
 // meanwhile does not close its descriptor before f has returned, so that the number
-// cannot be that of another file by then.
+// cannot be that of another file by then. If a file is closed already the error matches
+// ErrFile.
 func WithDescriptors(files []*os.File, f func(fds []int) error) error {
 	fds := make([]int, 0, len(files))
 	var hold func(rest []*os.File) error
@@ -58,25 +60,27 @@ func WithDescriptors(files []*os.File, f func(fds []int) error) error {
 		}
 		c, err := rest[0].SyscallConn()
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrFile, err)
 		}
 		cerr := c.Control(func(fd uintptr) {
 			fds = append(fds, int(fd))
 			err = hold(rest[1:])
 		})
 		if cerr != nil {
-			return cerr
+			return fmt.Errorf("%w: %w", ErrFile, cerr)
 		}
 		return err
 	}
 	return hold(files)
 }
 
-// write writes b together with the rights to files.
-func (r *unixReader) write(b, rights []byte) error {
+// write writes b together with the rights to files. It returns how much of b is written.
+func (r *unixReader) write(b, rights []byte) (int, error) {
 	n, _, err := r.conn.WriteMsgUnix(b, rights, nil)
 	if err == nil && n < len(b) {
-		_, err = r.conn.Write(b[n:])
+		var m int
+		m, err = r.conn.Write(b[n:])
+		n += m
 	}
-	return err
+	return n, err
 }

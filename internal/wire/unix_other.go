@@ -16,6 +16,6 @@ func (r *unixReader) withRights([]*os.File, func([]byte) error) error {
 	return fmt.Errorf("wire: %s cannot pass open files: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
-func (r *unixReader) write([]byte, []byte) error {
-	return fmt.Errorf("wire: %s cannot pass open files: %w", runtime.GOOS, errors.ErrUnsupported)
+func (r *unixReader) write([]byte, []byte) (int, error) {
+	return 0, fmt.Errorf("wire: %s cannot pass open files: %w", runtime.GOOS, errors.ErrUnsupported)
 }
