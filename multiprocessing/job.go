@@ -84,6 +84,9 @@ func (j *job) assign(w *worker) bool {
 		j.watch()
 		return j.unsent(w, err)
 	}
+	if j.pool.sent != nil {
+		j.pool.sent()
+	}
 	return true
 }
 

@@ -93,6 +93,9 @@ type Shape [2]byte
 // Shape returns the shape of what c writes.
 func (c *Codec) Shape() Shape { return Shape{byte(c.form), byte(c.kind)} }
 
+// Files reports whether values may hold open files.
+func (c *Codec) Files() bool { return c.files }
+
 // String names the shape, such as "a string" or "a slice of float64".
 func (s Shape) String() string {
 	kind := reflect.Kind(s[1])
