@@ -59,10 +59,9 @@ const (
 // that matches io.ErrClosedPipe. After Close, all return errors that match
 // net.ErrClosed.
 var (
-	// ErrMessageTooLarge says that a message is larger than the connection allows.
-	// One that was to be sent is not sent. One that was received is dropped, and the
-	// next can be received, unless the connection goes over a network: there it is
-	// at its end.
+	// ErrMessageTooLarge says that a message is larger than MaxMessage, and was not
+	// sent. The two sides have agreed on that limit, and keep to it when they
+	// receive as well.
 	ErrMessageTooLarge = errors.New("multiprocessing: the message is too large")
 
 	// ErrOneWay says that one end of a simplex pipe was used in the wrong direction.

@@ -233,7 +233,14 @@ func (l *Listener) shake(ctx context.Context, c net.Conn, from net.Addr) error {
 // Close. Diallers that do not get through the handshake it never sees: they hold up
 // nobody, and are counted.
 func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
-	c, err := l.ready.Get(ctx)
+	c, err := l.ready.TryGet()
+	if errors.Is(err, strand.ErrEmpty) {
+		op := strand.Op{Object: l, Kind: strand.OpAccept, Access: strand.Write}
+		err = aside(ctx, op, func(ctx context.Context) (err error) {
+			c, err = l.ready.Get(ctx)
+			return err
+		})
+	}
 	if err == nil {
 		return c, nil
 	}

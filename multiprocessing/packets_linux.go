@@ -405,7 +405,3 @@ func (p *packets) close() error {
 	runtime.KeepAlive(p)
 	return err
 }
-
-func isPeerGone(err error) bool {
-	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNREFUSED)
-}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"syscall"
 )
 
 // packets needs Linux.
@@ -25,7 +24,3 @@ func (p *packets) send(context.Context, *parcel) error  { return errNoPackets }
 func (p *packets) recv(context.Context) (parcel, error) { return parcel{}, errNoPackets }
 func (p *packets) poll(context.Context) error           { return errNoPackets }
 func (p *packets) close() error                         { return errNoPackets }
-
-func isPeerGone(err error) bool {
-	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ENOTCONN)
-}

@@ -13,8 +13,9 @@ import (
 // A socketFile is the file of a Unix socket that this process has made.
 //
 // Every system defines socketNetwork, which is the network of such sockets; bindSocket,
-// which makes one that nobody else can use; and errInUse and errRefused, the errors of a
-// system call that finds an address taken, and one at which nobody listens.
+// which makes one that nobody else can use; errInUse and errRefused, the errors of a
+// system call that finds an address taken, and one at which nobody listens; isPassing;
+// and isPeerGone.
 type socketFile struct {
 	path string
 	info fs.FileInfo

@@ -41,3 +41,8 @@ func isPassing(err error) bool {
 	}
 	return false
 }
+
+// isPeerGone reports whether err says that nobody has the other end any more.
+func isPeerGone(err error) bool {
+	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNREFUSED)
+}

@@ -30,3 +30,8 @@ func isPassing(err error) bool {
 	}
 	return false
 }
+
+// isPeerGone reports whether err says that nobody has the other end any more.
+func isPeerGone(err error) bool {
+	return errors.Is(err, windows.WSAECONNRESET) || errors.Is(err, windows.WSAECONNABORTED) || errors.Is(err, windows.WSAESHUTDOWN)
+}

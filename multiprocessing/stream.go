@@ -119,37 +119,44 @@ func (s *stream) receive(a *arrival) {
 	a.parcel = p
 }
 
-// await waits for the next parcel. The caller has the right to take it.
-func (s *stream) await(ctx context.Context) (*arrival, error) {
-	a := s.arrival()
-	op := strand.Op{Object: s, Kind: strand.OpRead, Access: strand.Write}
-	select {
-	case <-a.done:
-		return a, nil
-	default:
-	}
-	return a, aside(ctx, op, func(ctx context.Context) error {
+// do waits for the next parcel, and takes it if that is asked for.
+func (s *stream) do(ctx context.Context, take bool) (p parcel, err error) {
+	if s.taking.TryAcquire(1) {
+		a := s.arrival()
 		select {
 		case <-a.done:
-			return nil
+			defer s.taking.Release(1)
+			return s.open(a, take)
+		default:
+			s.taking.Release(1)
+		}
+	}
+	op := strand.Op{Object: s, Kind: strand.OpRead, Access: strand.Write}
+	err = aside(ctx, op, func(ctx context.Context) error {
+		if err := s.taking.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer s.taking.Release(1)
+		a := s.arrival()
+		select {
+		case <-a.done:
 		case <-ctx.Done():
 			return strand.Err(ctx)
 		}
+		p, err = s.open(a, take)
+		return err
 	})
+	return p, err
 }
 
-// recv implements [transport].
-func (s *stream) recv(ctx context.Context) (parcel, error) {
-	if err := s.taking.Acquire(ctx, 1); err != nil {
-		return parcel{}, err
-	}
-	defer s.taking.Release(1)
-	a, err := s.await(ctx)
-	if err != nil {
-		return parcel{}, err
+// open looks at what has arrived. An error stays, for all who come later. It needs the
+// right to take.
+func (s *stream) open(a *arrival, take bool) (parcel, error) {
+	if !take {
+		return parcel{}, nil
 	}
 	if a.err != nil {
-		return parcel{}, a.err // and so for all who come later
+		return parcel{}, a.err
 	}
 	s.mu.Lock()
 	s.next = nil
@@ -157,13 +164,12 @@ func (s *stream) recv(ctx context.Context) (parcel, error) {
 	return a.parcel, nil
 }
 
+// recv implements [transport].
+func (s *stream) recv(ctx context.Context) (parcel, error) { return s.do(ctx, true) }
+
 // poll implements [transport].
 func (s *stream) poll(ctx context.Context) error {
-	if err := s.taking.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	defer s.taking.Release(1)
-	_, err := s.await(ctx)
+	_, err := s.do(ctx, false)
 	return err
 }
 
