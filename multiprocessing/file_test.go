@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/go-braid/braid"
@@ -61,6 +62,32 @@ func TestFileTravels(t *testing.T) {
 	}
 	if _, err := braid.Submit(ctx, p, readFile, multiprocessing.File{}).Await(ctx); !errors.Is(err, errSentinel) {
 		t.Errorf("no file: %v, want that the worker says so", err)
+	}
+}
+
+// Many small calls with files do not travel together, but they do travel.
+func TestMapFiles(t *testing.T) {
+	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 2})
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const n = 50
+	opened := 0
+	for f, err := range braid.Map(ctx, p, openFile, slices.Values(slices.Repeat([]string{path}, n))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened++
+		for got, err := range braid.Map(ctx, p, readFile, slices.Values([]multiprocessing.File{f})) {
+			if err != nil || got != "text" {
+				t.Fatalf("file %d: %q, %v", opened, got, err)
+			}
+		}
+		f.Close()
+	}
+	if opened != n {
+		t.Errorf("%d files of %d", opened, n)
 	}
 }
 

@@ -35,11 +35,12 @@ const (
 
 // A Codec writes and reads the values of one type.
 type Codec struct {
-	form  form
-	kind  reflect.Kind // of a number, or of an element of a slice
-	elem  uintptr      // and its size
-	deep  bool         // values may contain themselves
-	files bool         // values may hold open files
+	form    form
+	kind    reflect.Kind // of a number, or of an element of a slice
+	elem    uintptr      // and its size
+	deep    bool         // values may contain themselves
+	files   bool         // values may hold open files
+	carries bool         // there is a place for them in the type
 }
 
 var codecs sync.Map // of reflect.Type to *Codec or error
@@ -81,7 +82,7 @@ func codecOf(t reflect.Type) (*Codec, error) {
 		if err := w.check(t, nameOf(t)); err != nil {
 			return nil, err
 		}
-		c.deep, c.files = w.deep, w.files
+		c.deep, c.files, c.carries = w.deep, w.files, w.carries
 	}
 	return c, nil
 }
@@ -93,8 +94,8 @@ type Shape [2]byte
 // Shape returns the shape of what c writes.
 func (c *Codec) Shape() Shape { return Shape{byte(c.form), byte(c.kind)} }
 
-// Files reports whether values may hold open files.
-func (c *Codec) Files() bool { return c.files }
+// Files reports whether the type has a place for open files.
+func (c *Codec) Files() bool { return c.carries }
 
 // String names the shape, such as "a string" or "a slice of float64".
 func (s Shape) String() string {
