@@ -192,6 +192,8 @@ func (c *Conn) send(ctx context.Context, p *parcel) error {
 	switch {
 	case c.transport == nil:
 		return errNoConn
+	case c.closed.Load():
+		return c.explain("send", net.ErrClosed)
 	case c.way == receives:
 		return fmt.Errorf("%w, which receives: send on the other one", ErrOneWay)
 	case p.size() > c.max:
@@ -223,6 +225,8 @@ func (c *Conn) mayReceive() error {
 	switch {
 	case c.transport == nil:
 		return errNoConn
+	case c.closed.Load():
+		return c.explain("receive", net.ErrClosed)
 	case c.way == sends:
 		return fmt.Errorf("%w, which sends: receive on the other one", ErrOneWay)
 	}

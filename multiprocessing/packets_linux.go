@@ -361,7 +361,7 @@ func parsePacket(b []byte, files []*os.File, flags int, limit int64) (a arrived,
 	switch {
 	case a.kind != parcelBytes && a.kind != parcelValue, b[1] > 1, total > 1<<62,
 		a.kind == parcelBytes && count > 0,
-		b[1] == 0 && total != uint64(len(body)),
+		b[1] == 0 && (total != uint64(len(body)) || total > inline),
 		b[1] == 1 && (len(body) != inline || total <= inline):
 		return a, errNonsense
 	case int64(total) > limit:
