@@ -48,30 +48,6 @@ func pattern(n, seed int) []byte {
 // sizes are lengths of messages around those at which something changes.
 var sizes = []int{0, 1, 2, 100, 4096, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 5<<20 + 3, 16 << 20}
 
-// world is a kind of strands.
-type world struct {
-	name string
-	ctx  func(context.Context) context.Context
-}
-
-// worlds are plain goroutines, and strands that must not be blocked.
-var worlds = []world{
-	{"goroutine", func(ctx context.Context) context.Context { return ctx }},
-	{"parked", func(ctx context.Context) context.Context { return strand.WithParker(ctx, parking{}) }},
-}
-
-// parking parks strands that are not plain goroutines, though they are.
-type parking struct{ strand.Goroutine }
-
-func inWorlds(t *testing.T, test func(t *testing.T, ctx context.Context)) {
-	for _, w := range worlds {
-		t.Run(w.name, func(t *testing.T) {
-			proctest.Check(t)
-			test(t, w.ctx(deadline(t)))
-		})
-	}
-}
-
 // pairs are connected Conns of all kinds, except that files travel in a pipe only.
 func pairs(t *testing.T, test func(t *testing.T, ctx context.Context, a, b *multiprocessing.Conn)) {
 	t.Run("pipe", func(t *testing.T) {
@@ -145,16 +121,6 @@ func TestValues(t *testing.T) {
 	})
 }
 
-func roundTrip[T comparable](t *testing.T, ctx context.Context, a, b *multiprocessing.Conn, v T) {
-	t.Helper()
-	if err := multiprocessing.Send(ctx, a, v); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := multiprocessing.Recv[T](ctx, b); err != nil || got != v {
-		t.Fatalf("%.50v became %.50v, %v", v, got, err)
-	}
-}
-
 // TestOtherType receives as something else than what was sent. The message is lost, the
 // connection is not.
 func TestOtherType(t *testing.T) {
@@ -188,13 +154,6 @@ func TestOtherType(t *testing.T) {
 		}
 		roundTrip(t, ctx, a, b, 44)
 	})
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestDoNotMerge: messages keep their boundaries, those without bytes as well, however
