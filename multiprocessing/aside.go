@@ -17,10 +17,11 @@ func aside(ctx context.Context, op strand.Op, f func(ctx context.Context) error)
 	if _, ok := strand.ParkerOf(ctx).(strand.Goroutine); ok {
 		return f(ctx)
 	}
-	inner, cancel := context.WithCancel(strand.Detach(ctx))
-	defer cancel()
+	inner, cancel := context.WithCancelCause(strand.Detach(ctx))
+	defer cancel(nil)
 	var err error
-	if perr := strand.Park(ctx, op, &errand{do: func() { err = f(inner) }, hurry: cancel}); perr != nil {
+	e := &errand{do: func() { err = f(inner) }, hurry: func() { cancel(context.Cause(ctx)) }}
+	if perr := strand.Park(ctx, op, e); perr != nil {
 		return perr // f was not run
 	}
 	return err
