@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding"
 	"fmt"
+	"os"
 	"reflect"
 
 	"github.com/fxamacker/cbor/v2"
@@ -56,6 +57,9 @@ func (w *walk) check(t reflect.Type, path string) error {
 	}
 	if marshals(t) {
 		return nil
+	}
+	if t == reflect.TypeFor[os.File]() {
+		return refuse("an open file travels as a multiprocessing.File")
 	}
 	if half := marshalsOnly(t); half != "" {
 		return refuse("it has a method %s but not its counterpart", half)
