@@ -250,7 +250,8 @@ func (c *Conn) explain(what string, err error) error {
 
 // Poll waits until there is something to receive, a message or the end, and takes
 // nothing: the next receive need not wait, unless somebody else is faster. With a ctx
-// that is done already it only looks, and a nil error says that there is something.
+// that is done already it only looks, and a nil error says that there is something; what
+// has just come over a network it may not see yet.
 func (c *Conn) Poll(ctx context.Context) error {
 	if err := c.mayReceive(); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -482,6 +483,42 @@ var receiveMany = braid.Define("test.receiveMany", func(ctx context.Context, p p
 	}
 	return first.Error() + ", then " + string(rune('0'+len(files))), nil
 })
+
+// TestStrangerSendsFiles: files that come before the key is proved are not taken.
+func TestStrangerSendsFiles(t *testing.T) {
+	proctest.Check(t)
+	refused := make(refusals, 1)
+	l := listen(t, "unix", multiprocessing.ConnConfig{Refused: refused.add})
+	c := bare(t, l).(*net.UnixConn)
+	null, err := os.Open(os.DevNull)
+	must(t, err)
+	defer null.Close()
+	raw, err := null.SyscallConn()
+	must(t, err)
+	must(t, raw.Control(func(fd uintptr) {
+		_, _, err = c.WriteMsgUnix(make([]byte, 84), unix.UnixRights(slices.Repeat([]int{int(fd)}, 200)...), nil)
+	}))
+	must(t, err)
+	if err := <-refused; err == nil {
+		t.Error("a stranger was not refused")
+	}
+}
+
+// TestFileSizeLimit: a process that may write no large files cannot send large messages,
+// and is told so.
+func TestFileSizeLimit(t *testing.T) {
+	ctx, pool := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, FileSize: 100 << 10})
+	a, b := newPipe(t, multiprocessing.PipeConfig{})
+	call := braid.Submit(ctx, pool, echoMessages, parts{Conn: b})
+	must(t, a.SendBytes(ctx, make([]byte, 150_000)))
+	if got, err := a.RecvBytes(ctx); err != nil || len(got) != 150_000 {
+		t.Errorf("%d bytes came back, %v", len(got), err)
+	}
+	must(t, a.SendBytes(ctx, make([]byte, 300_000)))
+	if _, err := call.Await(ctx); !errors.Is(err, unix.EFBIG) || !strings.Contains(err.Error(), "needs a memory file") {
+		t.Errorf("a message that is too large for the process: %v", err)
+	}
+}
 
 // TestListenerAndProcess has a process dial this one, and this one dial a process.
 func TestListenerAndProcess(t *testing.T) {

@@ -33,7 +33,7 @@ import (
 // The shape, a challenge to each side, is that of Python's multiprocessing.connection.
 
 // ErrAuth says that the two sides of a connection do not have the same key.
-var ErrAuth = errors.New("multiprocessing: authentication failed: the two sides do not have the same key")
+var ErrAuth = errors.New("authentication failed: the two sides do not have the same key")
 
 const (
 	helloMagic    = "braid-conn"

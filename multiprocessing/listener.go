@@ -39,7 +39,7 @@ type ConnConfig struct {
 
 	// Refused is told of each dialler that did not get through a handshake, and why;
 	// nil means that they are only counted. It is called from several goroutines,
-	// and is for Listen.
+	// and Close waits for it. It is for Listen.
 	Refused func(from net.Addr, why error)
 }
 

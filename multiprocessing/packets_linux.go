@@ -40,6 +40,7 @@ type packets struct {
 	raw     syscall.RawConn
 	in, out lane
 	max     int64
+	inline  int // what a packet that is sent holds of a message
 	closed  atomic.Bool
 }
 
@@ -52,7 +53,7 @@ type lane struct {
 }
 
 const (
-	inline    = 64 << 10 // what a packet holds of a message
+	maxInline = 64 << 10 // the most that a packet holds of a message
 	maxRights = 253      // the files that the kernel passes with one packet
 	maxFiles  = 200      // and those of a value, as elsewhere
 )
@@ -93,26 +94,28 @@ func openPackets(f *os.File, limit int64) (*packets, error) {
 	if err != nil {
 		return nil, err
 	}
-	var domain, kind, flags int
-	var derr, kerr, ferr error
+	var domain, kind, flags, room int
+	var derr, kerr, ferr, rerr error
 	if err := raw.Control(func(fd uintptr) {
 		domain, derr = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
 		kind, kerr = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
 		flags, ferr = unix.FcntlInt(fd, unix.F_GETFL, 0)
+		room, rerr = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF)
 	}); err != nil {
 		return nil, err
 	}
 	switch {
 	case derr != nil, kerr != nil, domain != unix.AF_UNIX, kind != unix.SOCK_SEQPACKET:
-		return nil, errors.New("multiprocessing: what should be the end of a connection is no socket for packets")
-	case ferr != nil, flags&unix.O_NONBLOCK == 0:
-		return nil, errors.New("multiprocessing: what should be the end of a connection would block the process")
+		return nil, errors.New("what should be the end of a connection is no socket for packets")
+	case ferr != nil, rerr != nil, flags&unix.O_NONBLOCK == 0:
+		return nil, errors.New("what should be the end of a connection would block the process")
 	}
 	// The poller of the runtime knows it: else nobody could be woken.
 	if err := f.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	p := &packets{file: f, raw: raw, max: limit}
+	// A few packets fit into the socket, also where the system gives it little room.
+	p := &packets{file: f, raw: raw, max: limit, inline: min(maxInline, room/3)}
 	p.in = lane{
 		gate: newSemaphore(), block: raw.Read, deadline: f.SetReadDeadline,
 		op: strand.Op{Object: p, Kind: strand.OpRead, Access: strand.Write},
@@ -189,13 +192,13 @@ func (p *packets) send(ctx context.Context, c *parcel) error {
 	binary.LittleEndian.PutUint32(h[4:], uint32(len(c.files)))
 	binary.LittleEndian.PutUint64(h[8:], uint64(size))
 	small, bulk, files := c.small, c.bulk, c.files
-	if size > inline {
+	if size > int64(p.inline) {
 		h[1] = 1
-		n := min(len(small), parcelHeader+inline)
-		m := parcelHeader + inline - n
-		mem, err := store(size-inline, small[n:], bulk[m:])
+		n := min(len(small), parcelHeader+p.inline)
+		m := parcelHeader + p.inline - n
+		mem, err := store(size-int64(p.inline), small[n:], bulk[m:])
 		if err != nil {
-			return fmt.Errorf("there is no memory for a message of %d bytes: %w", size, err)
+			return fmt.Errorf("a message of %d bytes needs a memory file, and this process cannot make it: %w", size, err)
 		}
 		defer mem.Close()
 		small, bulk, files = small[:n], bulk[:m], append([]*os.File{mem}, files...)
@@ -246,7 +249,7 @@ func store(size int64, parts ...[]byte) (*os.File, error) {
 
 // A scratch is what a packet is received into.
 type scratch struct {
-	data [parcelHeader + inline + 1]byte
+	data [parcelHeader + maxInline + 1]byte
 	oob  [256 + 4*maxRights]byte
 }
 
@@ -361,8 +364,9 @@ func parsePacket(b []byte, files []*os.File, flags int, limit int64) (a arrived,
 	switch {
 	case a.kind != parcelBytes && a.kind != parcelValue, b[1] > 1, total > 1<<62,
 		a.kind == parcelBytes && count > 0,
-		b[1] == 0 && (total != uint64(len(body)) || total > inline),
-		b[1] == 1 && (len(body) != inline || total <= inline):
+		len(body) > maxInline,
+		b[1] == 0 && total != uint64(len(body)),
+		b[1] == 1 && (len(body) == 0 || total <= uint64(len(body))):
 		return a, errNonsense
 	case int64(total) > limit:
 		return a, fmt.Errorf("%w: it has %d bytes, and MaxMessage is %d; it is dropped", ErrMessageTooLarge, total, limit)

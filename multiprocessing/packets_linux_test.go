@@ -75,7 +75,7 @@ func TestPacketNonsense(t *testing.T) {
 	}
 	defer null.Close()
 	const limit = 200 << 10
-	start := bytes.Repeat([]byte{1}, inline)
+	start := bytes.Repeat([]byte{1}, maxInline)
 	fd, err := unix.MemfdCreate("unsealed", unix.MFD_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
@@ -98,18 +98,18 @@ func TestPacketNonsense(t *testing.T) {
 		"length":           {packet: packet(1, 0, none, 0, 5, []byte("abcd")), want: "no sense"},
 		"negative":         {packet: packet(1, 1, none, 0, 1<<63, start), want: "no sense"},
 		"bytes with files": {packet: packet(1, 0, none, 1, 0, nil), files: []*os.File{null}, want: "no sense"},
-		"longer":           {packet: packet(1, 0, none, 0, inline+1, append(start, 1)), want: "no sense"},
+		"longer":           {packet: packet(1, 0, none, 0, maxInline+1, append(start, 1)), want: "no sense"},
 		"far longer":       {packet: packet(1, 0, none, 0, 100<<10, make([]byte, 100<<10)), want: "no sense"},
-		"too large":        {packet: packet(1, 1, none, 0, limit+1, start), files: []*os.File{memory(t, limit+1-inline)}, want: "MaxMessage"},
+		"too large":        {packet: packet(1, 1, none, 0, limit+1, start), files: []*os.File{memory(t, limit+1-maxInline)}, want: "MaxMessage"},
 		"file missing":     {packet: packet(2, 0, none, 1, 0, nil), want: "should have 1 open files and came with 0"},
-		"memory missing":   {packet: packet(1, 1, none, 0, inline+1, start), want: "should have 1 open files and came with 0"},
+		"memory missing":   {packet: packet(1, 1, none, 0, maxInline+1, start), want: "should have 1 open files and came with 0"},
 		"file too much":    {packet: packet(1, 0, none, 0, 0, nil), files: []*os.File{null, null}, want: "came with 2"},
-		"no memory":        {packet: packet(1, 1, none, 0, inline+1, start), files: []*os.File{null}, want: "not where it should be"},
-		"unsealed memory":  {packet: packet(1, 1, none, 0, inline+100, start), files: []*os.File{unsealed}, want: "not where it should be"},
-		"small memory":     {packet: packet(1, 1, none, 0, inline+100, start), files: []*os.File{memory(t, 99)}, want: "99 bytes and should have 100"},
-		"large memory":     {packet: packet(2, 1, none, 1, inline+100, start), files: []*os.File{memory(t, 101), null}, want: "101 bytes and should have 100"},
-		"little":           {packet: packet(1, 1, none, 0, inline, start), files: []*os.File{memory(t, 1)}, want: "no sense"},
-		"short beginning":  {packet: packet(1, 1, none, 0, inline+100, start[1:]), files: []*os.File{memory(t, 101)}, want: "no sense"},
+		"no memory":        {packet: packet(1, 1, none, 0, maxInline+1, start), files: []*os.File{null}, want: "not where it should be"},
+		"unsealed memory":  {packet: packet(1, 1, none, 0, maxInline+100, start), files: []*os.File{unsealed}, want: "not where it should be"},
+		"small memory":     {packet: packet(1, 1, none, 0, maxInline+100, start), files: []*os.File{memory(t, 99)}, want: "99 bytes and should have 100"},
+		"large memory":     {packet: packet(2, 1, none, 1, maxInline+100, start), files: []*os.File{memory(t, 101), null}, want: "101 bytes and should have 100"},
+		"little":           {packet: packet(1, 1, none, 0, maxInline, start), files: []*os.File{memory(t, 1)}, want: "no sense"},
+		"no beginning":     {packet: packet(1, 1, none, 0, 100, nil), files: []*os.File{memory(t, 100)}, want: "no sense"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proctest.Check(t)
@@ -178,6 +178,39 @@ func TestNoEnd(t *testing.T) {
 	}
 }
 
+// TestLittleRoom: where the system gives a socket little room, packets are small.
+func TestLittleRoom(t *testing.T) {
+	proctest.Check(t)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]*Conn
+	for i, fd := range fds {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1); err != nil {
+			t.Fatal(err)
+		}
+		p, err := openPackets(os.NewFile(uintptr(fd), "tight"), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.inline < 500 || p.inline > 5000 {
+			t.Errorf("packets hold %d bytes", p.inline)
+		}
+		ends[i] = &Conn{transport: p, max: 1 << 20}
+		defer ends[i].Close()
+	}
+	for _, n := range []int{0, 1, 1000, 5000, 64 << 10, 1 << 20} {
+		want := bytes.Repeat([]byte{byte(n), 1, 2}, n/3)
+		if err := ends[0].SendBytes(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ends[1].RecvBytes(t.Context()); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: %d came, %v", len(want), len(got), err)
+		}
+	}
+}
+
 // TestFilesCutOff: the system could not give all files, since this process has too many.
 func TestFilesCutOff(t *testing.T) {
 	null, err := os.Open(os.DevNull)
@@ -196,7 +229,7 @@ func FuzzPacket(f *testing.F) {
 	f.Add(packet(1, 0, codec.Shape{}, 0, 5, []byte("hello")), uint8(0))
 	f.Add(packet(2, 0, codec.Shape{}, 1, 2, []byte{0x41, 0}), uint8(0x43))
 	f.Add(packet(2, 0, codec.Shape{}, 0, 3, []byte("\xa1dText\xa0")), uint8(3))
-	f.Add(packet(1, 1, codec.Shape{}, 0, inline+1, make([]byte, inline)), uint8(0x41))
+	f.Add(packet(1, 1, codec.Shape{}, 0, maxInline+1, make([]byte, maxInline)), uint8(0x41))
 	f.Fuzz(func(t *testing.T, b []byte, as uint8) {
 		if len(b) > 150<<10 {
 			return
