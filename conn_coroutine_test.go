@@ -14,6 +14,7 @@ import (
 	"github.com/go-braid/braid/asyncio"
 	"github.com/go-braid/braid/internal/proctest"
 	"github.com/go-braid/braid/multiprocessing"
+	"github.com/go-braid/braid/multiprocessing/connection"
 	"github.com/go-braid/braid/strand"
 	"github.com/go-braid/braid/threading"
 )
@@ -94,14 +95,14 @@ func TestListenerOnLoop(t *testing.T) {
 	key := []byte("a key that the two sides share")
 	for network, address := range map[string]string{"unix": filepath.Join(t.TempDir(), "s"), "tcp": "127.0.0.1:0"} {
 		err := asyncio.Run(bg, func(ctx context.Context) error {
-			l, err := multiprocessing.Listen(network, address, key, multiprocessing.ConnConfig{})
+			l, err := connection.Listen(network, address, key, connection.Config{})
 			if err != nil {
 				return err
 			}
 			defer l.Close()
 			return braid.Scope(ctx, asyncio.LoopOf(ctx), func(ctx context.Context, g *braid.Group) error {
 				braid.Go(ctx, g, func(ctx context.Context) (int, error) {
-					c, err := multiprocessing.Dial(ctx, network, l.Addr().String(), key, multiprocessing.ConnConfig{})
+					c, err := connection.Dial(ctx, network, l.Addr().String(), key, connection.Config{})
 					if err != nil {
 						return 0, err
 					}

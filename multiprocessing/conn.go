@@ -5,19 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"reflect"
 	"runtime"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-braid/braid/internal/codec"
-	"github.com/go-braid/braid/strand"
+	"github.com/go-braid/braid/internal/parcel"
 )
 
 // A Conn is one end of a connection on which whole messages travel: that of a pipe,
-// which [NewPipe] makes, or of a connection that [Dial] and [Listener.Accept] make.
+// which [NewPipe] makes, or of a connection to another program, which package
+// multiprocessing/connection makes.
 //
 // A message is a string of bytes, for [Conn.SendBytes] and [Conn.RecvBytes], or a
 // value, for [Send] and [Recv]. It arrives as a whole or not at all. Messages never
@@ -37,12 +36,18 @@ import (
 // Whoever has a Conn should close it. It lives on in other processes that have it.
 type Conn struct {
 	codec.Carrier
-	transport transport
+	transport parcel.Transport
 	way       way
 	max       int64
-	remote    net.Addr
+	remote    Addr
 	closed    atomic.Bool
 	counters  struct{ sent, sentBytes, received, receivedBytes atomic.Uint64 }
+}
+
+// NewConn returns a Conn over a transport, whose other side has the address given; nil
+// means that there is none. It is for packages of this module that make connections.
+func NewConn(t parcel.Transport, remote Addr) *Conn {
+	return &Conn{transport: t, max: t.Max(), remote: remote}
 }
 
 // A way says in which directions a Conn can be used.
@@ -57,12 +62,12 @@ const (
 // Errors of connections. Besides these, a receive returns io.EOF when nobody has the
 // other end any more and all that was sent is received. Then a send returns an error
 // that matches io.ErrClosedPipe. After Close, all return errors that match
-// net.ErrClosed.
+// os.ErrClosed.
 var (
 	// ErrMessageTooLarge says that a message is larger than MaxMessage, and was not
 	// sent. The two sides have agreed on that limit, and keep to it when they
 	// receive as well.
-	ErrMessageTooLarge = errors.New("multiprocessing: the message is too large")
+	ErrMessageTooLarge = parcel.ErrTooLarge
 
 	// ErrOneWay says that one end of a simplex pipe was used in the wrong direction.
 	ErrOneWay = errors.New("multiprocessing: this is one end of a simplex pipe")
@@ -70,45 +75,8 @@ var (
 	// ErrMessageType says that a message is not of the type that it was received as.
 	ErrMessageType = errors.New("multiprocessing: the message is of another type")
 
-	errNonsense = errors.New("the other side sent what makes no sense")
-
-	errNoConn = errors.New("multiprocessing: this Conn is the zero value: NewPipe, Dial and Listener.Accept make Conns")
+	errNoConn = errors.New("multiprocessing: this Conn is the zero value: NewPipe and package multiprocessing/connection make Conns")
 )
-
-// A transport carries parcels.
-type transport interface {
-	send(ctx context.Context, p *parcel) error
-	recv(ctx context.Context) (parcel, error)
-	poll(ctx context.Context) error
-	close() error
-}
-
-// A parcel is a message on its way: to be sent, it is small, which begins with room for
-// a header, followed by bulk; received, it is small, which is the receiver's.
-type parcel struct {
-	kind  parcelKind
-	shape codec.Shape
-	small []byte
-	bulk  []byte
-	files []*os.File
-}
-
-// parcelHeader is the room for a header at the beginning of a parcel.
-const parcelHeader = 16
-
-// size is the length of the message.
-func (p *parcel) size() int64 { return int64(len(p.small)-parcelHeader) + int64(len(p.bulk)) }
-
-// A parcelKind says what a message is.
-type parcelKind uint8
-
-const (
-	parcelBytes parcelKind = 1 + iota
-	parcelValue
-)
-
-// longAgo is a deadline that is over.
-var longAgo = time.Unix(1, 0)
 
 // defaultMaxMessage is the default of MaxMessage everywhere.
 const defaultMaxMessage = 1 << 30
@@ -122,8 +90,8 @@ const defaultMaxMessage = 1 << 30
 func (c *Conn) SendBytes(ctx context.Context, b []byte) error {
 	buf := buffers.Get().(*buffer)
 	defer buf.free()
-	buf.b = append(buf.b[:0], make([]byte, parcelHeader)...)
-	return c.send(ctx, &parcel{kind: parcelBytes, small: buf.b, bulk: b})
+	buf.b = append(buf.b[:0], make([]byte, parcel.HeaderSize)...)
+	return c.send(ctx, &parcel.Parcel{Kind: parcel.Bytes, Small: buf.b, Bulk: b})
 }
 
 // RecvBytes receives a message that was sent with SendBytes. The bytes are the
@@ -133,11 +101,11 @@ func (c *Conn) RecvBytes(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.kind != parcelBytes {
-		closeAll(p.files)
-		return nil, fmt.Errorf("%w: it was sent with Send as %v, and RecvBytes takes what SendBytes sends", ErrMessageType, p.shape)
+	if p.Kind != parcel.Bytes {
+		p.Close()
+		return nil, fmt.Errorf("%w: it was sent with Send as %v, and RecvBytes takes what SendBytes sends", ErrMessageType, p.Shape)
 	}
-	return p.small, nil
+	return p.Small, nil
 }
 
 // Send sends a value on c. It can be of any type that can be the argument of a task;
@@ -151,9 +119,9 @@ func Send[T any](ctx context.Context, c *Conn, v T) error {
 	}
 	buf := buffers.Get().(*buffer)
 	defer buf.free()
-	p := parcel{kind: parcelValue, shape: cd.Shape()}
-	p.small, p.bulk, p.files, err = codec.Append(cd, append(buf.b[:0], make([]byte, parcelHeader)...), &v)
-	buf.b = p.small
+	p := parcel.Parcel{Kind: parcel.Value, Shape: cd.Shape()}
+	p.Small, p.Bulk, p.Files, err = codec.Append(cd, append(buf.b[:0], make([]byte, parcel.HeaderSize)...), &v)
+	buf.b = p.Small
 	if err != nil {
 		return fmt.Errorf("multiprocessing: a message cannot be written: %w", err)
 	}
@@ -175,32 +143,32 @@ func Recv[T any](ctx context.Context, c *Conn) (v T, err error) {
 		return v, err
 	}
 	switch {
-	case p.kind != parcelValue:
-		closeAll(p.files)
+	case p.Kind != parcel.Value:
+		p.Close()
 		return v, fmt.Errorf("%w: it was sent with SendBytes, and Recv takes what Send sends", ErrMessageType)
-	case p.shape != cd.Shape():
-		closeAll(p.files)
-		return v, fmt.Errorf("%w: it is %v, and was received as %v", ErrMessageType, p.shape, reflect.TypeFor[T]())
+	case p.Shape != cd.Shape():
+		p.Close()
+		return v, fmt.Errorf("%w: it is %v, and was received as %v", ErrMessageType, p.Shape, reflect.TypeFor[T]())
 	}
-	if err := codec.Decode(cd, p.small, true, p.files, &v); err != nil {
+	if err := codec.Decode(cd, p.Small, true, p.Files, &v); err != nil {
 		return *new(T), fmt.Errorf("multiprocessing: a message cannot be read as %v: %w", reflect.TypeFor[T](), err)
 	}
 	return v, nil
 }
 
-func (c *Conn) send(ctx context.Context, p *parcel) error {
+func (c *Conn) send(ctx context.Context, p *parcel.Parcel) error {
 	switch {
 	case c.transport == nil:
 		return errNoConn
 	case c.closed.Load():
-		return c.explain("send", net.ErrClosed)
+		return c.explain("send", os.ErrClosed)
 	case c.way == receives:
 		return fmt.Errorf("%w, which receives: send on the other one", ErrOneWay)
-	case p.size() > c.max:
-		return fmt.Errorf("%w: it has %d bytes, and MaxMessage is %d", ErrMessageTooLarge, p.size(), c.max)
+	case p.Size() > c.max:
+		return fmt.Errorf("%w: it has %d bytes, and MaxMessage is %d", ErrMessageTooLarge, p.Size(), c.max)
 	}
-	size := p.size()
-	if err := c.transport.send(ctx, p); err != nil {
+	size := p.Size()
+	if err := c.transport.Send(ctx, p); err != nil {
 		return c.explain("send", err)
 	}
 	c.counters.sent.Add(1)
@@ -208,16 +176,16 @@ func (c *Conn) send(ctx context.Context, p *parcel) error {
 	return nil
 }
 
-func (c *Conn) recv(ctx context.Context) (parcel, error) {
+func (c *Conn) recv(ctx context.Context) (parcel.Parcel, error) {
 	if err := c.mayReceive(); err != nil {
-		return parcel{}, err
+		return parcel.Parcel{}, err
 	}
-	p, err := c.transport.recv(ctx)
+	p, err := c.transport.Recv(ctx)
 	if err != nil {
-		return parcel{}, c.explain("receive", err)
+		return parcel.Parcel{}, c.explain("receive", err)
 	}
 	c.counters.received.Add(1)
-	c.counters.receivedBytes.Add(uint64(len(p.small)))
+	c.counters.receivedBytes.Add(uint64(len(p.Small)))
 	return p, nil
 }
 
@@ -226,7 +194,7 @@ func (c *Conn) mayReceive() error {
 	case c.transport == nil:
 		return errNoConn
 	case c.closed.Load():
-		return c.explain("receive", net.ErrClosed)
+		return c.explain("receive", os.ErrClosed)
 	case c.way == sends:
 		return fmt.Errorf("%w, which sends: receive on the other one", ErrOneWay)
 	}
@@ -239,9 +207,7 @@ func (c *Conn) explain(what string, err error) error {
 	case err == io.EOF, errors.Is(err, ErrMessageTooLarge):
 		return err
 	case c.closed.Load() && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("multiprocessing: %s: %w", what, net.ErrClosed)
-	case isPeerGone(err):
-		return fmt.Errorf("multiprocessing: %s: nobody has the other end any more: %w", what, io.ErrClosedPipe)
+		return fmt.Errorf("multiprocessing: %s: %w", what, os.ErrClosed)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
@@ -256,27 +222,33 @@ func (c *Conn) Poll(ctx context.Context) error {
 	if err := c.mayReceive(); err != nil {
 		return err
 	}
-	if err := c.transport.poll(ctx); err != nil {
+	if err := c.transport.Poll(ctx); err != nil {
 		return c.explain("poll", err)
 	}
 	return nil
 }
 
 // Close closes this end in this process. Those who wait here get an error that matches
-// net.ErrClosed. What was sent can still be received. When the last process that has
+// os.ErrClosed. What was sent can still be received. When the last process that has
 // this end has closed it, or is gone, the other end comes to its end. Calls after the
 // first do nothing.
 func (c *Conn) Close() error {
 	if c.transport == nil || !c.closed.CompareAndSwap(false, true) {
 		return nil
 	}
-	return c.transport.close()
+	return c.transport.Close()
 }
 
 // RemoteAddr returns the address of the other side as the system gives it: of one that
 // has dialled over a Unix socket it is empty. It is nil for the end of a pipe, and for
 // a Conn that came from another process.
-func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+func (c *Conn) RemoteAddr() Addr { return c.remote }
+
+// An Addr is what package net calls an Addr, and any of those can be one.
+type Addr interface {
+	Network() string // such as "tcp"
+	String() string  // the address, as people write it
+}
 
 // ConnStatistics is a snapshot of a [Conn]; it is out of date when it is read. It counts
 // what was done with the Conn in this process.
@@ -294,6 +266,3 @@ func (c *Conn) Statistics() ConnStatistics {
 		Received: c.counters.received.Load(), ReceivedBytes: c.counters.receivedBytes.Load(),
 	}
 }
-
-// newSemaphore returns the right to do what one at a time may.
-func newSemaphore() *strand.Semaphore { return strand.NewBoundedSemaphore(1) }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/internal/proctest"
 	"github.com/go-braid/braid/multiprocessing"
+	"github.com/go-braid/braid/multiprocessing/connection"
 	"golang.org/x/sys/unix"
 )
 
@@ -75,7 +75,7 @@ var (
 	})
 	dialIn = braid.Define("test.dialIn", func(ctx context.Context, p parts) (string, error) {
 		network, address, _ := strings.Cut(p.Text, " ")
-		c, err := multiprocessing.Dial(ctx, network, address, testKey, multiprocessing.ConnConfig{})
+		c, err := connection.Dial(ctx, network, address, testKey, connection.Config{})
 		if err != nil {
 			return "", err
 		}
@@ -87,7 +87,7 @@ var (
 	})
 	listenIn = braid.Define("test.listenIn", func(ctx context.Context, p parts) (string, error) {
 		network, address, _ := strings.Cut(p.Text, " ")
-		l, err := multiprocessing.Listen(network, address, testKey, multiprocessing.ConnConfig{})
+		l, err := connection.Listen(network, address, testKey, connection.Config{})
 		if err != nil {
 			return "", err
 		}
@@ -484,26 +484,6 @@ var receiveMany = braid.Define("test.receiveMany", func(ctx context.Context, p p
 	return first.Error() + ", then " + string(rune('0'+len(files))), nil
 })
 
-// TestStrangerSendsFiles: files that come before the key is proved are not taken.
-func TestStrangerSendsFiles(t *testing.T) {
-	proctest.Check(t)
-	refused := make(refusals, 1)
-	l := listen(t, "unix", multiprocessing.ConnConfig{Refused: refused.add})
-	c := bare(t, l).(*net.UnixConn)
-	null, err := os.Open(os.DevNull)
-	must(t, err)
-	defer null.Close()
-	raw, err := null.SyscallConn()
-	must(t, err)
-	must(t, raw.Control(func(fd uintptr) {
-		_, _, err = c.WriteMsgUnix(make([]byte, 84), unix.UnixRights(slices.Repeat([]int{int(fd)}, 200)...), nil)
-	}))
-	must(t, err)
-	if err := <-refused; err == nil {
-		t.Error("a stranger was not refused")
-	}
-}
-
 // TestFileSizeLimit: a process that may write no large files cannot send large messages,
 // and is told so.
 func TestFileSizeLimit(t *testing.T) {
@@ -525,7 +505,7 @@ func TestListenerAndProcess(t *testing.T) {
 	for _, network := range []string{"unix", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			ctx, pool := deadline(t), newPool(t, multiprocessing.Config{Workers: 1})
-			l := listen(t, network, multiprocessing.ConnConfig{})
+			l := listen(t, network)
 			call := braid.Submit(ctx, pool, dialIn, parts{Text: network + " " + l.Addr().String()})
 			c, err := l.Accept(ctx)
 			must(t, err)
@@ -542,7 +522,7 @@ func TestListenerAndProcess(t *testing.T) {
 			call = braid.Submit(ctx, pool, listenIn, parts{Back: b, Text: network + " " + address(t, network)})
 			where, err := multiprocessing.Recv[string](ctx, a)
 			must(t, err)
-			d, err := multiprocessing.Dial(ctx, network, where, testKey, multiprocessing.ConnConfig{})
+			d, err := connection.Dial(ctx, network, where, testKey, connection.Config{})
 			must(t, err)
 			defer d.Close()
 			must(t, multiprocessing.Send(ctx, d, "there"))
@@ -558,7 +538,7 @@ func TestListenerAndProcess(t *testing.T) {
 func TestHandOver(t *testing.T) {
 	proctest.Check(t)
 	ctx := deadline(t)
-	a, d := dialed(t, ctx, "unix", multiprocessing.ConnConfig{})
+	a, d := dialed(t, ctx, "unix", connection.Config{})
 	must(t, d.SendBytes(ctx, []byte("first")))
 	p := start(t, ctx, echoMessages, parts{Conn: a})
 	must(t, a.Close())

@@ -22,7 +22,7 @@
 // [SharedMemory], [Array], [Value], [Mutex], [Semaphore], [Event], [Condition],
 // [Barrier], [Queue] and the pipes of [NewPipe] are for processes that work together.
 // They are given to a task in its argument, and so can open files be, as a [File].
-// [Listen] and [Dial] connect programs that have nothing but a key in common.
+// Package multiprocessing/connection connects programs that have only a key in common.
 //
 // Processes crash alone, but they are not a security boundary: a worker has all the
 // rights of the program.

@@ -4,12 +4,9 @@ package multiprocessing_test
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/multiprocessing"
@@ -59,53 +56,6 @@ func ExampleNewPipe() {
 	// hello! <nil>
 	// world! <nil>
 	// <nil>
-}
-
-// Programs that are not each other's workers share an address and a key, in a file that
-// only they can read, or by whatever way they have.
-func ExampleListen() {
-	ctx := context.Background()
-	key := []byte(rand.Text())
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	address := filepath.Join(dir, "socket")
-	l, err := multiprocessing.Listen("unix", address, key, multiprocessing.ConnConfig{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer l.Close()
-
-	// The other program.
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, err := multiprocessing.Dial(ctx, "unix", address, []byte("a guess"), multiprocessing.ConnConfig{})
-		fmt.Println("a guess is right:", !errors.Is(err, multiprocessing.ErrAuth))
-		c, err := multiprocessing.Dial(ctx, "unix", address, key, multiprocessing.ConnConfig{})
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		defer c.Close()
-		_ = multiprocessing.Send(ctx, c, []int{1, 2, 3})
-	}()
-
-	c, err := l.Accept(ctx)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer c.Close()
-	fmt.Println(multiprocessing.Recv[[]int](ctx, c))
-	<-done
-	// Output:
-	// a guess is right: false
-	// [1 2 3] <nil>
 }
 
 var countBytes = braid.Define("example.countBytes", func(ctx context.Context, f multiprocessing.File) (int64, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/go-braid/braid/internal/codec"
+	"github.com/go-braid/braid/internal/parcel"
 )
 
 // A PipeConfig says how a pipe is made. The zero PipeConfig is a good one.
@@ -37,11 +38,11 @@ func NewPipe(cfg PipeConfig) (a, b *Conn, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t, u, err := newPackets(limit)
+	t, u, err := parcel.NewPackets(limit)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("multiprocessing: %w", err)
 	}
-	a, b = &Conn{transport: t, max: limit}, &Conn{transport: u, max: limit}
+	a, b = NewConn(t, nil), NewConn(u, nil)
 	if cfg.Simplex {
 		a.way, b.way = receives, sends
 	}
@@ -67,11 +68,11 @@ func (c *Conn) MarshalCBOR() ([]byte, error) {
 	if c.closed.Load() {
 		return nil, errors.New("the Conn was closed before it was sent to another process")
 	}
-	t, ok := c.transport.(*packets)
+	t, ok := c.transport.(*parcel.Packets)
 	if !ok {
 		return nil, fmt.Errorf("a Conn over a network cannot travel to another process: %w", errors.ErrUnsupported)
 	}
-	n, err := codec.AttachFile(t.file)
+	n, err := codec.AttachFile(t.File())
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (c *Conn) UnmarshalCBOR(b []byte) error {
 	if err != nil {
 		return err
 	}
-	t, err := openPackets(f, int64(limit))
+	t, err := parcel.OpenPackets(f, int64(limit))
 	if err != nil {
 		_ = f.Close()
 		return err

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/go-braid/braid/internal/proctest"
 	"github.com/go-braid/braid/multiprocessing"
+	"github.com/go-braid/braid/multiprocessing/connection"
 	"github.com/go-braid/braid/strand"
 	"golang.org/x/sys/unix"
 )
@@ -59,11 +59,47 @@ func pairs(t *testing.T, test func(t *testing.T, ctx context.Context, a, b *mult
 	for _, network := range []string{"unix", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			inWorlds(t, func(t *testing.T, ctx context.Context) {
-				a, b := dialed(t, ctx, network, multiprocessing.ConnConfig{})
+				a, b := dialed(t, ctx, network, connection.Config{})
 				test(t, ctx, a, b)
 			})
 		})
 	}
+}
+
+var testKey = []byte("a key of the tests, which is long enough")
+
+func address(t testing.TB, network string) string {
+	if network == "unix" {
+		return filepath.Join(t.TempDir(), "s")
+	}
+	return "127.0.0.1:0"
+}
+
+func listen(t testing.TB, network string) *connection.Listener {
+	t.Helper()
+	l, err := connection.Listen(network, address(t, network), testKey, connection.Config{})
+	must(t, err)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return l
+}
+
+// dialed returns the two sides of a connection. The configuration is that of the second.
+func dialed(t testing.TB, ctx context.Context, network string, cfg connection.Config) (a, b *multiprocessing.Conn) {
+	t.Helper()
+	l := listen(t, network)
+	b, err := connection.Dial(ctx, network, l.Addr().String(), testKey, cfg)
+	must(t, err)
+	a, err = l.Accept(ctx)
+	must(t, err)
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+	})
+	return a, b
 }
 
 // TestMessages sends messages of all sizes, in both directions.
@@ -277,7 +313,7 @@ func TestMaxMessage(t *testing.T) {
 	for _, network := range []string{"unix", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			// Whoever takes less decides for both.
-			a, b := dialed(t, ctx, network, multiprocessing.ConnConfig{MaxMessage: limit})
+			a, b := dialed(t, ctx, network, connection.Config{MaxMessage: limit})
 			test(t, a, b)
 			test(t, b, a)
 		})
@@ -296,7 +332,7 @@ func TestClosedConn(t *testing.T) {
 		for what, err := range map[string]error{
 			"SendBytes": a.SendBytes(ctx, nil), "RecvBytes": recvErr, "Poll": a.Poll(ctx), "Send": multiprocessing.Send(ctx, a, 1),
 		} {
-			if !errors.Is(err, net.ErrClosed) {
+			if !errors.Is(err, os.ErrClosed) {
 				t.Errorf("%s on a closed end: %v", what, err)
 			}
 		}
@@ -333,8 +369,8 @@ func TestCloseWakes(t *testing.T) {
 		full(ctx, t, a)
 		must(t, a.Close())
 		for range 2 * waiters {
-			if err := <-errs; !errors.Is(err, net.ErrClosed) {
-				t.Errorf("a waiter got %v, want net.ErrClosed", err)
+			if err := <-errs; !errors.Is(err, os.ErrClosed) {
+				t.Errorf("a waiter got %v, want os.ErrClosed", err)
 			}
 		}
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/internal/codec"
+	"github.com/go-braid/braid/internal/parcel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -93,7 +94,7 @@ func Start[In, Out any](ctx context.Context, t *braid.Task[In, Out], in In, opts
 	go pr.wait()
 	if c, err := codec.For(reflect.TypeFor[In]()); err == nil && c.Files() {
 		// An error is that of the call as well, which Join returns.
-		_ = aside(ctx, strand.Op{Object: pr, Kind: strand.OpExit, Access: strand.Read}, func(ctx context.Context) error {
+		_ = parcel.Aside(ctx, strand.Op{Object: pr, Kind: strand.OpExit, Access: strand.Read}, func(ctx context.Context) error {
 			select {
 			case <-sent:
 			case <-pr.over:

@@ -1,6 +1,6 @@
 //go:build unix
 
-package multiprocessing_test
+package connection_test
 
 import (
 	"context"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-braid/braid/internal/proctest"
 	"github.com/go-braid/braid/multiprocessing"
+	"github.com/go-braid/braid/multiprocessing/connection"
 )
 
 var testKey = []byte("a key of the tests, which is long enough")
@@ -30,9 +31,9 @@ func address(t testing.TB, network string) string {
 	return "127.0.0.1:0"
 }
 
-func listen(t testing.TB, network string, cfg multiprocessing.ConnConfig) *multiprocessing.Listener {
+func listen(t testing.TB, network string, cfg connection.Config) *connection.Listener {
 	t.Helper()
-	l, err := multiprocessing.Listen(network, address(t, network), testKey, cfg)
+	l, err := connection.Listen(network, address(t, network), testKey, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,15 +45,15 @@ func listen(t testing.TB, network string, cfg multiprocessing.ConnConfig) *multi
 	return l
 }
 
-func dial(ctx context.Context, l *multiprocessing.Listener, key []byte) (*multiprocessing.Conn, error) {
-	return multiprocessing.Dial(ctx, l.Addr().Network(), l.Addr().String(), key, multiprocessing.ConnConfig{})
+func dial(ctx context.Context, l *connection.Listener, key []byte) (*multiprocessing.Conn, error) {
+	return connection.Dial(ctx, l.Addr().Network(), l.Addr().String(), key, connection.Config{})
 }
 
 // dialed returns the two sides of a connection. The configuration is that of the second.
-func dialed(t testing.TB, ctx context.Context, network string, cfg multiprocessing.ConnConfig) (a, b *multiprocessing.Conn) {
+func dialed(t testing.TB, ctx context.Context, network string, cfg connection.Config) (a, b *multiprocessing.Conn) {
 	t.Helper()
-	l := listen(t, network, multiprocessing.ConnConfig{})
-	b, err := multiprocessing.Dial(ctx, network, l.Addr().String(), testKey, cfg)
+	l := listen(t, network, connection.Config{})
+	b, err := connection.Dial(ctx, network, l.Addr().String(), testKey, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func overNetworks(t *testing.T, test func(t *testing.T, ctx context.Context, net
 // TestListen connects several diallers, with coming and going.
 func TestListen(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
-		l := listen(t, network, multiprocessing.ConnConfig{})
+		l := listen(t, network, connection.Config{})
 		var open []*multiprocessing.Conn
 		for i := range 5 {
 			d, err := dial(ctx, l, testKey)
@@ -108,8 +109,8 @@ func TestListen(t *testing.T) {
 // TestMultipleBind listens where somebody listens already.
 func TestMultipleBind(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
-		l := listen(t, network, multiprocessing.ConnConfig{})
-		if m, err := multiprocessing.Listen(network, l.Addr().String(), testKey, multiprocessing.ConnConfig{}); !errors.Is(err, syscall.EADDRINUSE) {
+		l := listen(t, network, connection.Config{})
+		if m, err := connection.Listen(network, l.Addr().String(), testKey, connection.Config{}); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Errorf("a second listener: %v, %v", m, err)
 		}
 		d, err := dial(ctx, l, testKey) // the first one is as it was
@@ -126,16 +127,16 @@ func TestConfigs(t *testing.T) {
 	for _, c := range []struct {
 		network, address string
 		key              []byte
-		cfg              multiprocessing.ConnConfig
+		cfg              connection.Config
 		want             string
 	}{
 		{network: "unix", address: path, want: "the key is empty"},
 		{network: "unix", address: path, key: []byte{}, want: "the key is empty"},
 		{network: "udp", address: "127.0.0.1:0", key: testKey, want: `the network is "udp"`},
 		{network: "unixpacket", address: path, key: testKey, want: `the network is "unixpacket"`},
-		{network: "unix", address: path, key: testKey, cfg: multiprocessing.ConnConfig{MaxMessage: -1}, want: "MaxMessage"},
-		{network: "unix", address: path, key: testKey, cfg: multiprocessing.ConnConfig{HandshakeTimeout: -1}, want: "HandshakeTimeout"},
-		{network: "unix", address: path, key: testKey, cfg: multiprocessing.ConnConfig{Handshakes: -1}, want: "Handshakes"},
+		{network: "unix", address: path, key: testKey, cfg: connection.Config{MaxMessage: -1}, want: "MaxMessage"},
+		{network: "unix", address: path, key: testKey, cfg: connection.Config{HandshakeTimeout: -1}, want: "HandshakeTimeout"},
+		{network: "unix", address: path, key: testKey, cfg: connection.Config{Handshakes: -1}, want: "Handshakes"},
 		{network: "unix", address: "", key: testKey, want: "the address is empty"},
 		{network: "unix", address: "@name", key: testKey, want: "abstract"},
 		{network: "unix", address: "\x00name", key: testKey, want: "abstract"},
@@ -145,17 +146,17 @@ func TestConfigs(t *testing.T) {
 		{network: "tcp6", address: "[2001:db8::1]:1", key: testKey, want: "AllowRemote"},
 		{network: "tcp", address: "127.0.0.1", key: testKey, want: "missing port"},
 	} {
-		if l, err := multiprocessing.Listen(c.network, c.address, c.key, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+		if l, err := connection.Listen(c.network, c.address, c.key, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Listen %s %s: %v, %v; want an error with %q", c.network, c.address, l, err, c.want)
 		}
-		if d, err := multiprocessing.Dial(ctx, c.network, c.address, c.key, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+		if d, err := connection.Dial(ctx, c.network, c.address, c.key, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Dial %s %s: %v, %v; want an error with %q", c.network, c.address, d, err, c.want)
 		}
 	}
-	if _, err := multiprocessing.Listen("tcp", ":0", testKey, multiprocessing.ConnConfig{}); err == nil || !strings.Contains(err.Error(), "AllowRemote") {
+	if _, err := connection.Listen("tcp", ":0", testKey, connection.Config{}); err == nil || !strings.Contains(err.Error(), "AllowRemote") {
 		t.Errorf("Listen on all addresses: %v", err)
 	}
-	if _, err := multiprocessing.Dial(ctx, "unix", path, testKey, multiprocessing.ConnConfig{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := connection.Dial(ctx, "unix", path, testKey, connection.Config{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Dial where nobody listens: %v", err)
 	}
 }
@@ -169,13 +170,13 @@ func (r refusals) add(_ net.Addr, err error) { r <- err }
 func TestOtherKey(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
 		refused := make(refusals, 10)
-		l := listen(t, network, multiprocessing.ConnConfig{Refused: refused.add})
+		l := listen(t, network, connection.Config{Refused: refused.add})
 		for _, key := range []string{"x", string(testKey) + "x", string(testKey[1:])} {
 			d, err := dial(ctx, l, []byte(key))
-			if !errors.Is(err, multiprocessing.ErrAuth) || d != nil {
+			if !errors.Is(err, connection.ErrAuth) || d != nil {
 				t.Errorf("Dial with key %q: %v, want ErrAuth", key, err)
 			}
-			if err := <-refused; !errors.Is(err, multiprocessing.ErrAuth) {
+			if err := <-refused; !errors.Is(err, connection.ErrAuth) {
 				t.Errorf("the listener was told %v, want ErrAuth", err)
 			}
 		}
@@ -201,7 +202,7 @@ func socketType(network string) string {
 }
 
 // bare connects to l without a handshake.
-func bare(t testing.TB, l *multiprocessing.Listener) net.Conn {
+func bare(t testing.TB, l *connection.Listener) net.Conn {
 	t.Helper()
 	c, err := net.Dial(socketType(l.Addr().Network()), l.Addr().String())
 	if err != nil {
@@ -215,7 +216,7 @@ func bare(t testing.TB, l *multiprocessing.Listener) net.Conn {
 func TestStrangers(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
 		refused := make(refusals, 10)
-		l := listen(t, network, multiprocessing.ConnConfig{Refused: refused.add})
+		l := listen(t, network, connection.Config{Refused: refused.add})
 		for name, message := range map[string][]byte{
 			"nothing": nil, "a byte": {0}, "zeros": make([]byte, 60), "HTTP": []byte("GET / HTTP/1.0\r\n\r\n"),
 			"too long": make([]byte, 129), "far too long": make([]byte, 60<<10), "a length that lies": {255, 255, 0, 0},
@@ -245,7 +246,7 @@ func TestSlowStrangers(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
 		const most = 4
 		refused := make(refusals, 100)
-		l := listen(t, network, multiprocessing.ConnConfig{HandshakeTimeout: time.Hour, Handshakes: most, Refused: refused.add})
+		l := listen(t, network, connection.Config{HandshakeTimeout: time.Hour, Handshakes: most, Refused: refused.add})
 		for range 3 * most {
 			bare(t, l)
 		}
@@ -269,7 +270,7 @@ func TestSlowStrangers(t *testing.T) {
 // middle.
 func TestHandshakeTimeout(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
-		cfg := multiprocessing.ConnConfig{HandshakeTimeout: 10 * time.Millisecond}
+		cfg := connection.Config{HandshakeTimeout: 10 * time.Millisecond}
 		refused := make(refusals, 10)
 		cfg.Refused = refused.add
 		l := listen(t, network, cfg)
@@ -288,7 +289,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		silent, err := net.Listen(socketType(network), address(t, network))
 		must(t, err)
 		defer silent.Close()
-		if _, err := multiprocessing.Dial(ctx, network, silent.Addr().String(), testKey, cfg); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := connection.Dial(ctx, network, silent.Addr().String(), testKey, cfg); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a silent listener: %v", err)
 		}
 		one, cancel := context.WithCancelCause(ctx)
@@ -302,7 +303,7 @@ func TestHandshakeTimeout(t *testing.T) {
 			}
 			cancel(errSentinel)
 		}()
-		_, err = multiprocessing.Dial(one, network, silent.Addr().String(), testKey, multiprocessing.ConnConfig{HandshakeTimeout: time.Hour})
+		_, err = connection.Dial(one, network, silent.Addr().String(), testKey, connection.Config{HandshakeTimeout: time.Hour})
 		if !errors.Is(err, context.Canceled) || !errors.Is(err, errSentinel) {
 			t.Errorf("a Dial that is cancelled: %v", err)
 		}
@@ -334,7 +335,7 @@ func TestImpostor(t *testing.T) {
 			}
 			_, _ = io.WriteString(c, verdict)
 		})
-		d, err := multiprocessing.Dial(ctx, "tcp", fake.Addr().String(), testKey, multiprocessing.ConnConfig{})
+		d, err := connection.Dial(ctx, "tcp", fake.Addr().String(), testKey, connection.Config{})
 		if err == nil {
 			t.Errorf("verdict %q was believed: %v", verdict, d)
 		}
@@ -348,7 +349,7 @@ const strconvIntBytes = 4 << (^uint(0) >> 63)
 // TestAcceptWaits cancels Accept, and closes the listener.
 func TestAcceptWaits(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
-		l := listen(t, network, multiprocessing.ConnConfig{})
+		l := listen(t, network, connection.Config{})
 		one, cancel := context.WithCancelCause(ctx)
 		cancel(errSentinel)
 		if _, err := l.Accept(one); !errors.Is(err, context.Canceled) || !errors.Is(err, errSentinel) {
@@ -364,7 +365,7 @@ func TestAcceptWaits(t *testing.T) {
 			t.Errorf("a connection that was not accepted: %v, want io.EOF", err)
 		}
 
-		l = listen(t, network, multiprocessing.ConnConfig{})
+		l = listen(t, network, connection.Config{})
 		got := make(chan error)
 		for range 3 {
 			go func() {
@@ -392,7 +393,7 @@ func TestAcceptWaits(t *testing.T) {
 // TestConnsOutliveListener: what was accepted lives on.
 func TestConnsOutliveListener(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
-		l := listen(t, network, multiprocessing.ConnConfig{})
+		l := listen(t, network, connection.Config{})
 		d, err := dial(ctx, l, testKey)
 		must(t, err)
 		defer d.Close()
@@ -410,15 +411,15 @@ func TestSocketFile(t *testing.T) {
 	proctest.Check(t)
 	ctx := deadline(t)
 	path := address(t, "unix")
-	open := func() *multiprocessing.Listener {
+	open := func() *connection.Listener {
 		t.Helper()
-		l, err := multiprocessing.Listen("unix", path, testKey, multiprocessing.ConnConfig{})
+		l, err := connection.Listen("unix", path, testKey, connection.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return l
 	}
-	works := func(l *multiprocessing.Listener) {
+	works := func(l *connection.Listener) {
 		t.Helper()
 		d, err := dial(ctx, l, testKey)
 		must(t, err)
@@ -448,14 +449,14 @@ func TestSocketFile(t *testing.T) {
 	// In use by somebody else.
 	other, err := net.Listen("unix", path)
 	must(t, err)
-	if _, err := multiprocessing.Listen("unix", path, testKey, multiprocessing.ConnConfig{}); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := connection.Listen("unix", path, testKey, connection.Config{}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("where somebody else listens: %v", err)
 	}
 	must(t, other.Close())
 
 	// A file that is no socket.
 	must(t, os.WriteFile(path, []byte("text"), 0o600))
-	if _, err := multiprocessing.Listen("unix", path, testKey, multiprocessing.ConnConfig{}); !errors.Is(err, syscall.EADDRINUSE) {
+	if _, err := connection.Listen("unix", path, testKey, connection.Config{}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("where a file is: %v", err)
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "text" {
@@ -484,8 +485,8 @@ func TestUnixConnCarries(t *testing.T) {
 	}
 	proctest.Check(t)
 	ctx := deadline(t)
-	a, b := dialed(t, ctx, "unix", multiprocessing.ConnConfig{})
-	c, d := dialed(t, ctx, "unix", multiprocessing.ConnConfig{})
+	a, b := dialed(t, ctx, "unix", connection.Config{})
+	c, d := dialed(t, ctx, "unix", connection.Config{})
 	must(t, multiprocessing.Send(ctx, a, c))
 	got, err := multiprocessing.Recv[*multiprocessing.Conn](ctx, b)
 	must(t, err)
@@ -496,7 +497,7 @@ func TestUnixConnCarries(t *testing.T) {
 		t.Errorf("a Conn that has travelled knows the address %v", got.RemoteAddr())
 	}
 
-	e, _ := dialed(t, ctx, "tcp", multiprocessing.ConnConfig{})
+	e, _ := dialed(t, ctx, "tcp", connection.Config{})
 	if err := multiprocessing.Send(ctx, e, c); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a Conn sent over a network: %v", err)
 	}
@@ -509,7 +510,7 @@ func TestUnixConnCarries(t *testing.T) {
 func TestManyDiallers(t *testing.T) {
 	overNetworks(t, func(t *testing.T, ctx context.Context, network string) {
 		const n = 20
-		l := listen(t, network, multiprocessing.ConnConfig{})
+		l := listen(t, network, connection.Config{})
 		var group sync.WaitGroup
 		for i := range n {
 			group.Go(func() {
@@ -527,7 +528,7 @@ func TestManyDiallers(t *testing.T) {
 				}
 			})
 			group.Go(func() {
-				if _, err := dial(ctx, l, []byte("another key")); !errors.Is(err, multiprocessing.ErrAuth) {
+				if _, err := dial(ctx, l, []byte("another key")); !errors.Is(err, connection.ErrAuth) {
 					t.Errorf("with another key: %v", err)
 				}
 			})

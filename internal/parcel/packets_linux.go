@@ -1,4 +1,4 @@
-package multiprocessing
+package parcel
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -21,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packets is a transport over a Unix socket of type SOCK_SEQPACKET. A parcel is one
+// Packets is a [Transport] over a Unix socket of type SOCK_SEQPACKET. A parcel is one
 // packet, which the kernel takes and gives as a whole, so that nothing that a process
 // does or dies of can tear it.
 //
@@ -35,7 +34,7 @@ import (
 //
 // A large message has its beginning in the packet all the same: so the bytes in the
 // socket bound how many of them are on the way.
-type packets struct {
+type Packets struct {
 	file    *os.File
 	raw     syscall.RawConn
 	in, out lane
@@ -58,14 +57,15 @@ const (
 	maxFiles  = 200      // and those of a value, as elsewhere
 )
 
-func newPackets(limit int64) (a, b *packets, err error) {
+// NewPackets makes two connected transports, for messages of at most limit bytes.
+func NewPackets(limit int64) (a, b *Packets, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, fmt.Errorf("multiprocessing: a pipe cannot be made: %w", os.NewSyscallError("socketpair", err))
+		return nil, nil, fmt.Errorf("a pipe cannot be made: %w", os.NewSyscallError("socketpair", err))
 	}
 	f, g := os.NewFile(uintptr(fds[0]), "pipe"), os.NewFile(uintptr(fds[1]), "pipe")
-	if a, err = openPackets(f, limit); err == nil {
-		b, err = openPackets(g, limit)
+	if a, err = OpenPackets(f, limit); err == nil {
+		b, err = OpenPackets(g, limit)
 	}
 	if err != nil {
 		_, _ = f.Close(), g.Close()
@@ -74,22 +74,9 @@ func newPackets(limit int64) (a, b *packets, err error) {
 	return a, b, nil
 }
 
-// packetsOf makes a transport of c, which it closes.
-func packetsOf(c net.Conn, limit int64) (*packets, error) {
-	defer c.Close()
-	f, err := c.(*net.UnixConn).File()
-	if err != nil {
-		return nil, err
-	}
-	p, err := openPackets(f, limit)
-	if err != nil {
-		_ = f.Close()
-	}
-	return p, err
-}
-
-// openPackets makes a transport of f, which may come from elsewhere.
-func openPackets(f *os.File, limit int64) (*packets, error) {
+// OpenPackets makes a transport of f, which may come from elsewhere. If there is no
+// error, f is the transport's.
+func OpenPackets(f *os.File, limit int64) (*Packets, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -106,7 +93,7 @@ func openPackets(f *os.File, limit int64) (*packets, error) {
 	}
 	switch {
 	case derr != nil, kerr != nil, domain != unix.AF_UNIX, kind != unix.SOCK_SEQPACKET:
-		return nil, errors.New("what should be the end of a connection is no socket for packets")
+		return nil, errors.New("what should be the end of a connection is no socket for Packets")
 	case ferr != nil, rerr != nil, flags&unix.O_NONBLOCK == 0:
 		return nil, errors.New("what should be the end of a connection would block the process")
 	}
@@ -114,27 +101,27 @@ func openPackets(f *os.File, limit int64) (*packets, error) {
 	if err := f.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	// A few packets fit into the socket, also where the system gives it little room.
-	p := &packets{file: f, raw: raw, max: limit, inline: min(maxInline, room/3)}
+	// A few Packets fit into the socket, also where the system gives it little room.
+	p := &Packets{file: f, raw: raw, max: limit, inline: min(maxInline, room/3)}
 	p.in = lane{
-		gate: newSemaphore(), block: raw.Read, deadline: f.SetReadDeadline,
+		gate: strand.NewBoundedSemaphore(1), block: raw.Read, deadline: f.SetReadDeadline,
 		op: strand.Op{Object: p, Kind: strand.OpRead, Access: strand.Write},
 	}
 	p.out = lane{
-		gate: newSemaphore(), block: raw.Write, deadline: f.SetWriteDeadline,
+		gate: strand.NewBoundedSemaphore(1), block: raw.Write, deadline: f.SetWriteDeadline,
 		op: strand.Op{Object: p, Kind: strand.OpWrite, Access: strand.Write},
 	}
 	return p, nil
 }
 
 // do makes attempts, as the kernel has it, until one does not return EAGAIN.
-func (p *packets) do(ctx context.Context, l *lane, attempt func(fd int) error) error {
+func (p *Packets) do(ctx context.Context, l *lane, attempt func(fd int) error) error {
 	if l.gate.TryAcquire(1) {
 		err := error(unix.EAGAIN)
 		cerr := p.raw.Control(func(fd uintptr) { err = attempt(int(fd)) })
 		l.gate.Release(1)
 		if p.closed.Load() && cerr != nil {
-			return net.ErrClosed
+			return os.ErrClosed
 		}
 		if cerr != nil {
 			return cerr
@@ -143,11 +130,11 @@ func (p *packets) do(ctx context.Context, l *lane, attempt func(fd int) error) e
 			return err
 		}
 	}
-	return aside(ctx, l.op, func(ctx context.Context) error { return p.wait(ctx, l, attempt) })
+	return Aside(ctx, l.op, func(ctx context.Context) error { return p.wait(ctx, l, attempt) })
 }
 
 // wait is the slow path of do. It blocks the goroutine.
-func (p *packets) wait(ctx context.Context, l *lane, attempt func(fd int) error) error {
+func (p *Packets) wait(ctx context.Context, l *lane, attempt func(fd int) error) error {
 	if err := l.gate.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -155,7 +142,7 @@ func (p *packets) wait(ctx context.Context, l *lane, attempt func(fd int) error)
 	if ctx.Done() != nil {
 		over := make(chan struct{})
 		stop := context.AfterFunc(ctx, func() {
-			_ = l.deadline(longAgo)
+			_ = l.deadline(LongAgo)
 			close(over)
 		})
 		defer func() {
@@ -174,28 +161,28 @@ func (p *packets) wait(ctx context.Context, l *lane, attempt func(fd int) error)
 	case err != unix.EAGAIN:
 		return err
 	case p.closed.Load():
-		return net.ErrClosed
+		return os.ErrClosed
 	case ctx.Err() != nil:
 		return strand.Err(ctx)
 	}
 	return berr
 }
 
-// send implements [transport].
-func (p *packets) send(ctx context.Context, c *parcel) error {
-	if len(c.files) > maxFiles {
-		return fmt.Errorf("the message holds %d open files, and at most %d can travel together", len(c.files), maxFiles)
+// Send implements [Transport].
+func (p *Packets) Send(ctx context.Context, c *Parcel) error {
+	if len(c.Files) > maxFiles {
+		return fmt.Errorf("the message holds %d open files, and at most %d can travel together", len(c.Files), maxFiles)
 	}
-	size := c.size()
-	h := c.small[:parcelHeader]
-	h[0], h[1], h[2], h[3] = byte(c.kind), 0, c.shape[0], c.shape[1]
-	binary.LittleEndian.PutUint32(h[4:], uint32(len(c.files)))
+	size := c.Size()
+	h := c.Small[:HeaderSize]
+	h[0], h[1], h[2], h[3] = byte(c.Kind), 0, c.Shape[0], c.Shape[1]
+	binary.LittleEndian.PutUint32(h[4:], uint32(len(c.Files)))
 	binary.LittleEndian.PutUint64(h[8:], uint64(size))
-	small, bulk, files := c.small, c.bulk, c.files
+	small, bulk, files := c.Small, c.Bulk, c.Files
 	if size > int64(p.inline) {
 		h[1] = 1
-		n := min(len(small), parcelHeader+p.inline)
-		m := parcelHeader + p.inline - n
+		n := min(len(small), HeaderSize+p.inline)
+		m := HeaderSize + p.inline - n
 		mem, err := store(size-int64(p.inline), small[n:], bulk[m:])
 		if err != nil {
 			return fmt.Errorf("a message of %d bytes needs a memory file, and this process cannot make it: %w", size, err)
@@ -223,6 +210,10 @@ func (p *packets) send(ctx context.Context, c *parcel) error {
 		if err == unix.ETOOMANYREFS {
 			err = fmt.Errorf("more open files are on the way than this process may have open: receive some first: %w", err)
 		}
+		switch err {
+		case unix.EPIPE, unix.ECONNRESET, unix.ENOTCONN, unix.ECONNREFUSED:
+			return ErrPeerGone
+		}
 		if e, ok := err.(syscall.Errno); ok {
 			err = os.NewSyscallError("sendmsg", e)
 		}
@@ -249,14 +240,14 @@ func store(size int64, parts ...[]byte) (*os.File, error) {
 
 // A scratch is what a packet is received into.
 type scratch struct {
-	data [parcelHeader + maxInline + 1]byte
+	data [HeaderSize + maxInline + 1]byte
 	oob  [256 + 4*maxRights]byte
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// recv implements [transport].
-func (p *packets) recv(ctx context.Context) (parcel, error) {
+// Recv implements [Transport].
+func (p *Packets) Recv(ctx context.Context) (Parcel, error) {
 	var a arrived
 	err := p.do(ctx, &p.in, func(fd int) (err error) {
 		s := scratches.Get().(*scratch)
@@ -268,28 +259,28 @@ func (p *packets) recv(ctx context.Context) (parcel, error) {
 		err = os.NewSyscallError("recvmsg", e)
 	}
 	if err != nil {
-		return parcel{}, err
+		return Parcel{}, err
 	}
 	if a.memory != nil {
 		defer a.memory.Close()
 		if err := a.complete(); err != nil {
-			closeAll(a.files)
-			return parcel{}, err
+			closeFiles(a.Files)
+			return Parcel{}, err
 		}
 	}
-	return a.parcel, nil
+	return a.Parcel, nil
 }
 
 // arrived is a packet that was received.
 type arrived struct {
-	parcel
+	Parcel
 	memory *os.File // holds the rest of the message
 	total  int64
 }
 
 // complete reads the rest of a large message.
 func (a *arrived) complete() error {
-	rest := a.total - int64(len(a.small))
+	rest := a.total - int64(len(a.Small))
 	size, err := shm.Check(a.memory)
 	switch {
 	case err != nil:
@@ -298,11 +289,11 @@ func (a *arrived) complete() error {
 		return fmt.Errorf("the rest of a message has %d bytes and should have %d", size, rest)
 	}
 	b := make([]byte, a.total)
-	n := copy(b, a.small)
+	n := copy(b, a.Small)
 	if _, err := a.memory.ReadAt(b[n:], 0); err != nil {
 		return fmt.Errorf("the rest of a message cannot be read: %w", err)
 	}
-	a.small = b
+	a.Small = b
 	return nil
 }
 
@@ -348,28 +339,28 @@ func parseRights(oob []byte) (files []*os.File) {
 func parsePacket(b []byte, files []*os.File, flags int, limit int64) (a arrived, err error) {
 	defer func() {
 		if err != nil {
-			closeAll(files)
+			closeFiles(files)
 		}
 	}()
 	if len(b) == 0 {
 		return a, io.EOF
 	}
-	if len(b) < parcelHeader || flags&unix.MSG_TRUNC != 0 {
-		return a, errNonsense
+	if len(b) < HeaderSize || flags&unix.MSG_TRUNC != 0 {
+		return a, ErrNonsense
 	}
 	total := binary.LittleEndian.Uint64(b[8:])
 	count := int64(binary.LittleEndian.Uint32(b[4:]))
-	body := b[parcelHeader:]
-	a.kind, a.shape = parcelKind(b[0]), codec.Shape{b[2], b[3]}
+	body := b[HeaderSize:]
+	a.Kind, a.Shape = Kind(b[0]), codec.Shape{b[2], b[3]}
 	switch {
-	case a.kind != parcelBytes && a.kind != parcelValue, b[1] > 1, total > 1<<62,
-		a.kind == parcelBytes && count > 0,
+	case a.Kind != Bytes && a.Kind != Value, b[1] > 1, total > 1<<62,
+		a.Kind == Bytes && count > 0,
 		len(body) > maxInline,
 		b[1] == 0 && total != uint64(len(body)),
 		b[1] == 1 && (len(body) == 0 || total <= uint64(len(body))):
-		return a, errNonsense
+		return a, ErrNonsense
 	case int64(total) > limit:
-		return a, fmt.Errorf("%w: it has %d bytes, and MaxMessage is %d; it is dropped", ErrMessageTooLarge, total, limit)
+		return a, fmt.Errorf("%w: it has %d bytes, and MaxMessage is %d; it is dropped", ErrTooLarge, total, limit)
 	case int64(len(files)) != count+int64(b[1]):
 		if flags&unix.MSG_CTRUNC != 0 {
 			return a, fmt.Errorf("the open files of a message could not be received, and it is dropped: this process may not have as many: %w", unix.EMFILE)
@@ -380,13 +371,13 @@ func parsePacket(b []byte, files []*os.File, flags int, limit int64) (a arrived,
 	if b[1] == 1 {
 		a.memory, files = files[0], files[1:]
 	}
-	a.small = append(make([]byte, 0, len(body)), body...)
-	a.files = files
+	a.Small = append(make([]byte, 0, len(body)), body...)
+	a.Files = files
 	return a, nil
 }
 
-// poll implements [transport].
-func (p *packets) poll(ctx context.Context) error {
+// Poll implements [Transport].
+func (p *Packets) Poll(ctx context.Context) error {
 	return p.do(ctx, &p.in, func(fd int) error {
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		for {
@@ -402,8 +393,14 @@ func (p *packets) poll(ctx context.Context) error {
 	})
 }
 
-// close implements [transport].
-func (p *packets) close() error {
+// Max implements [Transport].
+func (p *Packets) Max() int64 { return p.max }
+
+// File returns the socket, which stays the transport's.
+func (p *Packets) File() *os.File { return p.file }
+
+// Close implements [Transport].
+func (p *Packets) Close() error {
 	p.closed.Store(true)
 	err := p.file.Close()
 	runtime.KeepAlive(p)

@@ -1,4 +1,4 @@
-package multiprocessing
+package connection
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"time"
 	"unsafe"
+
+	"github.com/go-braid/braid/internal/parcel"
 )
 
 // Two sides that want to talk prove to each other that they have the same key, and agree
@@ -191,11 +193,11 @@ func present(c courier, key []byte, limit int64) (int64, error) {
 
 // shake does one side of a handshake over c, and makes a transport of it, which it owns.
 // On failure it closes c. It returns early if ctx is done.
-func shake(ctx context.Context, c net.Conn, key []byte, cfg ConnConfig, side func(courier, []byte, int64) (int64, error)) (transport, int64, error) {
+func shake(ctx context.Context, c net.Conn, key []byte, cfg Config, side func(courier, []byte, int64) (int64, error)) (parcel.Transport, error) {
 	_ = c.SetDeadline(time.Now().Add(cfg.HandshakeTimeout))
 	over := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = c.SetDeadline(longAgo)
+		_ = c.SetDeadline(parcel.LongAgo)
 		close(over)
 	})
 	var post courier = &letters{c}
@@ -212,17 +214,23 @@ func shake(ctx context.Context, c net.Conn, key []byte, cfg ConnConfig, side fun
 	}
 	if err != nil {
 		_ = c.Close()
-		return nil, 0, explainHandshake(ctx, err, cfg.HandshakeTimeout)
+		return nil, explainHandshake(ctx, err, cfg.HandshakeTimeout)
 	}
 	_ = c.SetDeadline(time.Time{})
 	if !packed {
-		return newStream(c, limit), limit, nil
+		return newStream(c, limit), nil
 	}
-	t, err := packetsOf(c, limit)
+	defer c.Close()
+	f, err := c.(*net.UnixConn).File()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	return t, limit, nil
+	t, err := parcel.OpenPackets(f, limit)
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return t, nil
 }
 
 // explainHandshake says what a failure means.

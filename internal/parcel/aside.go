@@ -1,4 +1,4 @@
-package multiprocessing
+package parcel
 
 import (
 	"context"
@@ -6,14 +6,14 @@ import (
 	"github.com/go-braid/braid/strand"
 )
 
-// aside runs f for the calling strand, and returns what f returns. F may block until
+// Aside runs f for the calling strand, and returns what f returns. F may block until
 // its context is done, and not longer. A plain goroutine runs f itself; a strand of
 // another kind, such as a coroutine, whose thread must not be blocked, parks while a
 // goroutine runs it.
 //
 // What f has decided counts, whatever has become of ctx: who is cancelled waits for
 // the answer of f, which is asked to hurry.
-func aside(ctx context.Context, op strand.Op, f func(ctx context.Context) error) error {
+func Aside(ctx context.Context, op strand.Op, f func(ctx context.Context) error) error {
 	if _, ok := strand.ParkerOf(ctx).(strand.Goroutine); ok {
 		return f(ctx)
 	}

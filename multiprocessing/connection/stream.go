@@ -1,4 +1,4 @@
-package multiprocessing
+package connection
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-braid/braid/internal/codec"
+	"github.com/go-braid/braid/internal/parcel"
 	"github.com/go-braid/braid/internal/wire"
 	"github.com/go-braid/braid/strand"
 )
@@ -18,6 +19,7 @@ import (
 // stream is a transport over a connection that knows bytes only, such as one of TCP. It
 // is in one process.
 type stream struct {
+	max     int64
 	link    *wire.Stream
 	out     *patient
 	sending *strand.Semaphore
@@ -31,26 +33,30 @@ type stream struct {
 // wait any longer leaves it to the next one.
 type arrival struct {
 	done   chan struct{} // closed when the rest is there
-	parcel parcel
+	parcel parcel.Parcel
 	err    error
 }
 
 func newStream(c net.Conn, limit int64) *stream {
 	out := &patient{Conn: c}
-	return &stream{link: wire.NewStream(out, limit), out: out, sending: newSemaphore(), taking: newSemaphore()}
+	return &stream{max: limit, link: wire.NewStream(out, limit), out: out, sending: strand.NewBoundedSemaphore(1), taking: strand.NewBoundedSemaphore(1)}
 }
 
-// send implements [transport].
-func (s *stream) send(ctx context.Context, p *parcel) error {
-	if len(p.files) > 0 {
+// Send implements [parcel.Transport].
+func (s *stream) Send(ctx context.Context, p *parcel.Parcel) error {
+	if len(p.Files) > 0 {
 		return fmt.Errorf("this connection cannot carry open files: only Unix sockets can, on Linux: %w", errors.ErrUnsupported)
 	}
-	return aside(ctx, strand.Op{Object: s, Kind: strand.OpWrite, Access: strand.Write}, func(ctx context.Context) error {
+	err := parcel.Aside(ctx, strand.Op{Object: s, Kind: strand.OpWrite, Access: strand.Write}, func(ctx context.Context) error {
 		return s.write(ctx, p)
 	})
+	if isPeerGone(err) {
+		return parcel.ErrPeerGone
+	}
+	return err
 }
 
-func (s *stream) write(ctx context.Context, p *parcel) error {
+func (s *stream) write(ctx context.Context, p *parcel.Parcel) error {
 	if err := s.sending.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -61,8 +67,8 @@ func (s *stream) write(ctx context.Context, p *parcel) error {
 		s.out.interrupt()
 		close(over)
 	})
-	h := wire.Header{Kind: uint8(p.kind), Flags: p.shape[0], Index: uint32(p.shape[1])}
-	err := s.link.Send(h, p.small[parcelHeader:], p.bulk)
+	h := wire.Header{Kind: uint8(p.Kind), Flags: p.Shape[0], Index: uint32(p.Shape[1])}
+	err := s.link.Send(h, p.Small[parcel.HeaderSize:], p.Bulk)
 	if !stop() {
 		<-over
 	}
@@ -98,7 +104,7 @@ func (s *stream) receive(a *arrival) {
 	var bad *wire.CorruptError
 	switch {
 	case errors.As(err, &bad):
-		a.err = fmt.Errorf("%w: %w", errNonsense, err)
+		a.err = fmt.Errorf("%w: %w", parcel.ErrNonsense, err)
 		return
 	case err == io.ErrUnexpectedEOF:
 		a.err = fmt.Errorf("the other side was gone in the middle of a message: %w", err)
@@ -107,20 +113,19 @@ func (s *stream) receive(a *arrival) {
 		a.err = err
 		return
 	}
-	closeAll(f.Files) // there should be none
-	p := parcel{kind: parcelKind(f.Kind), shape: codec.Shape{f.Flags, byte(f.Index)}, small: f.Payload}
-	if p.kind != parcelBytes && p.kind != parcelValue || f.Index > 255 || f.Seq != 0 || f.Files != nil {
-		a.err = errNonsense
+	p := parcel.Parcel{Kind: parcel.Kind(f.Kind), Shape: codec.Shape{f.Flags, byte(f.Index)}, Small: f.Payload}
+	if p.Kind != parcel.Bytes && p.Kind != parcel.Value || f.Index > 255 || f.Seq != 0 {
+		a.err = parcel.ErrNonsense
 		return
 	}
 	if !f.Owned {
-		p.small = append(make([]byte, 0, len(f.Payload)), f.Payload...)
+		p.Small = append(make([]byte, 0, len(f.Payload)), f.Payload...)
 	}
 	a.parcel = p
 }
 
 // do waits for the next parcel, and takes it if that is asked for.
-func (s *stream) do(ctx context.Context, take bool) (p parcel, err error) {
+func (s *stream) do(ctx context.Context, take bool) (p parcel.Parcel, err error) {
 	if s.taking.TryAcquire(1) {
 		a := s.arrival()
 		select {
@@ -132,7 +137,7 @@ func (s *stream) do(ctx context.Context, take bool) (p parcel, err error) {
 		}
 	}
 	op := strand.Op{Object: s, Kind: strand.OpRead, Access: strand.Write}
-	err = aside(ctx, op, func(ctx context.Context) error {
+	err = parcel.Aside(ctx, op, func(ctx context.Context) error {
 		if err := s.taking.Acquire(ctx, 1); err != nil {
 			return err
 		}
@@ -151,12 +156,12 @@ func (s *stream) do(ctx context.Context, take bool) (p parcel, err error) {
 
 // open looks at what has arrived. An error stays, for all who come later. It needs the
 // right to take.
-func (s *stream) open(a *arrival, take bool) (parcel, error) {
+func (s *stream) open(a *arrival, take bool) (parcel.Parcel, error) {
 	if !take {
-		return parcel{}, nil
+		return parcel.Parcel{}, nil
 	}
 	if a.err != nil {
-		return parcel{}, a.err
+		return parcel.Parcel{}, a.err
 	}
 	s.mu.Lock()
 	s.next = nil
@@ -164,17 +169,20 @@ func (s *stream) open(a *arrival, take bool) (parcel, error) {
 	return a.parcel, nil
 }
 
-// recv implements [transport].
-func (s *stream) recv(ctx context.Context) (parcel, error) { return s.do(ctx, true) }
+// Recv implements [parcel.Transport].
+func (s *stream) Recv(ctx context.Context) (parcel.Parcel, error) { return s.do(ctx, true) }
 
-// poll implements [transport].
-func (s *stream) poll(ctx context.Context) error {
+// Poll implements [parcel.Transport].
+func (s *stream) Poll(ctx context.Context) error {
 	_, err := s.do(ctx, false)
 	return err
 }
 
-// close implements [transport].
-func (s *stream) close() error { return s.link.Close() }
+// Max implements [parcel.Transport].
+func (s *stream) Max() int64 { return s.max }
+
+// Close implements [parcel.Transport].
+func (s *stream) Close() error { return s.link.Close() }
 
 // A patient is a connection on which a message can be interrupted while it is written.
 // If nothing of it was written yet, it is dropped. If something was, the rest is kept
@@ -210,7 +218,7 @@ const lastWrite = time.Second
 func (p *patient) begin() { p.any, p.dropped, p.rest = false, false, nil }
 
 // interrupt has Write return soon, until end is called.
-func (p *patient) interrupt() { _ = p.SetWriteDeadline(longAgo) }
+func (p *patient) interrupt() { _ = p.SetWriteDeadline(parcel.LongAgo) }
 
 // Write writes a message, or a part of one.
 func (p *patient) Write(b []byte) (int, error) {
@@ -269,7 +277,7 @@ func (p *patient) Close() error {
 	defer p.mu.Unlock()
 	p.closed = true
 	if p.late {
-		_ = p.SetReadDeadline(longAgo)
+		_ = p.SetReadDeadline(parcel.LongAgo)
 		_ = p.SetWriteDeadline(time.Now().Add(lastWrite))
 		return nil
 	}

@@ -1,38 +1,40 @@
-package multiprocessing
+//go:build unix && !linux
+
+package connection
 
 import (
 	"context"
 	"errors"
 	"net"
-	"syscall"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// socketNetwork is that of sockets that keep messages apart.
-const socketNetwork = "unixpacket"
+const socketNetwork = "unix"
 
 const (
 	errInUse   = unix.EADDRINUSE
 	errRefused = unix.ECONNREFUSED
 )
 
-// bindSocket makes a socket. On Linux its file takes over the mode that the socket has,
-// so that there is no moment at which others could connect.
+var umask sync.Mutex
+
+// bindSocket makes a socket. Its mode must be right from the start, and the system knows
+// no other way than the mask of the process: what others make in this moment has no
+// more rights than it should have, but may have less.
 func bindSocket(ctx context.Context, path string) (net.Listener, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var merr error
-		if err := c.Control(func(fd uintptr) { merr = unix.Fchmod(int(fd), 0o600) }); err != nil {
-			return err
-		}
-		return merr
-	}}
+	umask.Lock()
+	defer umask.Unlock()
+	old := unix.Umask(0o177)
+	defer unix.Umask(old)
+	var lc net.ListenConfig
 	return lc.Listen(ctx, socketNetwork, path)
 }
 
 // isPassing reports whether Accept may work again after err.
 func isPassing(err error) bool {
-	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ECONNABORTED, unix.EPERM, unix.EPROTO} {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ECONNABORTED} {
 		if errors.Is(err, e) {
 			return true
 		}

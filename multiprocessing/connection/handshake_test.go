@@ -1,4 +1,4 @@
-package multiprocessing
+package connection
 
 import (
 	"bytes"
@@ -240,10 +240,10 @@ func TestCheckHost(t *testing.T) {
 		"localhost:80": false, // names are resolved before
 		"127.0.0.1":    false,
 	} {
-		if err := (ConnConfig{}).checkHost(address); (err == nil) != want {
+		if err := (Config{}).checkHost(address); (err == nil) != want {
 			t.Errorf("%s: %v, allowed should be %v", address, err, want)
 		}
-		if err := (ConnConfig{AllowRemote: true}).checkHost(address); err != nil {
+		if err := (Config{AllowRemote: true}).checkHost(address); err != nil {
 			t.Errorf("%s, allowed: %v", address, err)
 		}
 	}

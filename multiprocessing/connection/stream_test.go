@@ -1,4 +1,4 @@
-package multiprocessing
+package connection
 
 import (
 	"bytes"
@@ -6,19 +6,22 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 
+	"github.com/go-braid/braid/internal/parcel"
 	"github.com/go-braid/braid/internal/proctest"
 	"github.com/go-braid/braid/internal/wire"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/strand"
 )
 
 // streamPair returns a Conn over a stream that holds nothing back: who writes waits for
 // who reads. The other side is bare.
-func streamPair(t *testing.T) (*Conn, net.Conn) {
+func streamPair(t *testing.T) (*multiprocessing.Conn, net.Conn) {
 	t.Helper()
 	a, b := net.Pipe()
-	c := &Conn{transport: newStream(a, 1<<20), max: 1 << 20}
+	c := multiprocessing.NewConn(newStream(a, 1<<20), nil)
 	t.Cleanup(func() {
 		c.Close()
 		b.Close()
@@ -106,7 +109,7 @@ func TestCloseCompletesSend(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.SendBytes(context.Background(), nil); !errors.Is(err, net.ErrClosed) {
+	if err := c.SendBytes(context.Background(), nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("a send after Close: %v", err)
 	}
 	rest, err := io.ReadAll(other)
@@ -121,11 +124,11 @@ func TestStreamNonsense(t *testing.T) {
 		send func(l *wire.Stream, other net.Conn)
 		want error
 	}{
-		"garbage": {func(_ *wire.Stream, other net.Conn) { _, _ = other.Write(make([]byte, 64)) }, errNonsense},
-		"kind":    {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 9}, nil, nil) }, errNonsense},
-		"seq":     {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 1, Seq: 1}, nil, nil) }, errNonsense},
-		"shape":   {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 1, Index: 256}, nil, nil) }, errNonsense},
-		"size":    {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 1}, make([]byte, 1<<20+1), nil) }, errNonsense},
+		"garbage": {func(_ *wire.Stream, other net.Conn) { _, _ = other.Write(make([]byte, 64)) }, parcel.ErrNonsense},
+		"kind":    {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 9}, nil, nil) }, parcel.ErrNonsense},
+		"seq":     {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 1, Seq: 1}, nil, nil) }, parcel.ErrNonsense},
+		"shape":   {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 1, Index: 256}, nil, nil) }, parcel.ErrNonsense},
+		"size":    {func(l *wire.Stream, _ net.Conn) { _ = l.Send(wire.Header{Kind: 1}, make([]byte, 1<<20+1), nil) }, parcel.ErrNonsense},
 		"cut": {func(_ *wire.Stream, other net.Conn) {
 			_, _ = other.Write(make([]byte, 10))
 			_ = other.Close()
@@ -155,7 +158,7 @@ func TestStreamNonsense(t *testing.T) {
 func TestStreamCarriesNoFiles(t *testing.T) {
 	proctest.Check(t)
 	c, _ := streamPair(t)
-	if err := Send(context.Background(), c, c); !errors.Is(err, errors.ErrUnsupported) {
+	if err := multiprocessing.Send(context.Background(), c, c); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a Conn over a network was sent: %v", err)
 	}
 }
@@ -169,7 +172,7 @@ func FuzzStreamConn(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte, as uint8) {
 		a, other := net.Pipe()
-		c := &Conn{transport: newStream(a, 1<<20), max: 1 << 20}
+		c := multiprocessing.NewConn(newStream(a, 1<<20), nil)
 		defer c.Close()
 		go func() {
 			_, _ = other.Write(b)
@@ -178,52 +181,31 @@ func FuzzStreamConn(f *testing.F) {
 		for {
 			if err := receiveAs(c, as); err == io.EOF || err == nil && as%8 == 7 {
 				return
-			} else if err != nil && !errors.Is(err, ErrMessageType) {
+			} else if err != nil && !errors.Is(err, multiprocessing.ErrMessageType) {
 				return
 			}
 		}
 	})
 }
 
-// fuzzed is a type with a bit of everything.
-type fuzzed struct {
-	Text  string
-	Count map[string]int
-	Next  *fuzzed
-	Any   any
-	File  File
-	End   *Conn
-	Raw   []float32
-}
-
 // receiveAs receives a value as one of several types.
-func receiveAs(c *Conn, as uint8) (err error) {
+func receiveAs(c *multiprocessing.Conn, as uint8) (err error) {
 	ctx := context.Background()
 	switch as % 8 {
 	case 0:
 		_, err = c.RecvBytes(ctx)
 	case 1:
-		_, err = Recv[int](ctx, c)
+		_, err = multiprocessing.Recv[int](ctx, c)
 	case 2:
-		_, err = Recv[string](ctx, c)
+		_, err = multiprocessing.Recv[string](ctx, c)
 	case 3:
-		var v fuzzed
-		if v, err = Recv[fuzzed](ctx, c); err == nil {
-			for n := &v; n != nil; n = n.Next {
-				if n.File.File != nil {
-					_ = n.File.Close()
-				}
-				if n.End != nil {
-					_ = n.End.Close()
-				}
-			}
-		}
+		_, err = multiprocessing.Recv[map[string][]int](ctx, c)
 	case 4:
-		_, err = Recv[[]float64](ctx, c)
+		_, err = multiprocessing.Recv[[]float64](ctx, c)
 	case 5:
-		_, err = Recv[any](ctx, c)
+		_, err = multiprocessing.Recv[any](ctx, c)
 	case 6:
-		_, err = Recv[[]bool](ctx, c)
+		_, err = multiprocessing.Recv[[]bool](ctx, c)
 	case 7:
 		err = c.Poll(ctx)
 	}
@@ -232,14 +214,18 @@ func receiveAs(c *Conn, as uint8) (err error) {
 
 // streamSamples returns frames as Conns send them.
 func streamSamples(t testing.TB) (frames [][]byte) {
-	for _, send := range []func(c *Conn) error{
-		func(c *Conn) error { return c.SendBytes(context.Background(), []byte("hello")) },
-		func(c *Conn) error { return Send(context.Background(), c, 42) },
-		func(c *Conn) error { return Send(context.Background(), c, fuzzed{Text: "x", Next: &fuzzed{}}) },
-		func(c *Conn) error { return Send(context.Background(), c, []float64{1, 2}) },
+	for _, send := range []func(c *multiprocessing.Conn) error{
+		func(c *multiprocessing.Conn) error { return c.SendBytes(context.Background(), []byte("hello")) },
+		func(c *multiprocessing.Conn) error { return multiprocessing.Send(context.Background(), c, 42) },
+		func(c *multiprocessing.Conn) error {
+			return multiprocessing.Send(context.Background(), c, map[string][]int{"x": {1, 2}})
+		},
+		func(c *multiprocessing.Conn) error {
+			return multiprocessing.Send(context.Background(), c, []float64{1, 2})
+		},
 	} {
 		a, b := net.Pipe()
-		c := &Conn{transport: newStream(a, 1<<20), max: 1 << 20}
+		c := multiprocessing.NewConn(newStream(a, 1<<20), nil)
 		sent := make(chan error, 1)
 		go func() {
 			sent <- send(c)

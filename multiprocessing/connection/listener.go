@@ -1,4 +1,4 @@
-package multiprocessing
+package connection
 
 import (
 	"bytes"
@@ -12,12 +12,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-braid/braid/internal/parcel"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/strand"
 )
 
-// A ConnConfig says how [Listen] and [Dial] make connections. The zero ConnConfig is a
+// A Config says how [Listen] and [Dial] make connections. The zero Config is a
 // good one.
-type ConnConfig struct {
+type Config struct {
 	// MaxMessage bounds the size of a message, in bytes, as it travels, in both
 	// directions; 0 means 1 GiB. The smaller one of the two sides' counts.
 	MaxMessage int64
@@ -43,25 +45,26 @@ type ConnConfig struct {
 	Refused func(from net.Addr, why error)
 }
 
-func (c ConnConfig) check(network string, key []byte) (ConnConfig, error) {
+func (c Config) check(network string, key []byte) (Config, error) {
 	switch {
 	case len(key) == 0:
-		return c, errors.New("multiprocessing: the key is empty, and so would be what it proves: share some 32 random bytes, such as those of crypto/rand")
+		return c, errors.New("connection: the key is empty, and so would be what it proves: share some 32 random bytes, such as those of crypto/rand")
+	case c.MaxMessage < 0:
+		return c, fmt.Errorf("connection: the field MaxMessage is %d: it must not be negative; 0 is the default, 1 GiB", c.MaxMessage)
 	case c.HandshakeTimeout < 0:
-		return c, fmt.Errorf("multiprocessing: the field HandshakeTimeout is %v: it must not be negative; 0 is the default", c.HandshakeTimeout)
+		return c, fmt.Errorf("connection: the field HandshakeTimeout is %v: it must not be negative; 0 is the default", c.HandshakeTimeout)
 	case c.Handshakes < 0:
-		return c, fmt.Errorf("multiprocessing: the field Handshakes is %d: it must not be negative; 0 is the default", c.Handshakes)
+		return c, fmt.Errorf("connection: the field Handshakes is %d: it must not be negative; 0 is the default", c.Handshakes)
 	}
 	switch network {
 	case "unix", "tcp", "tcp4", "tcp6":
 	default:
-		return c, fmt.Errorf("multiprocessing: the network is %q: it must be unix, tcp, tcp4 or tcp6", network)
+		return c, fmt.Errorf("connection: the network is %q: it must be unix, tcp, tcp4 or tcp6", network)
 	}
-	var err error
-	c.MaxMessage, err = checkMaxMessage(c.MaxMessage)
+	c.MaxMessage = cmp.Or(c.MaxMessage, 1<<30)
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, 5*time.Second)
 	c.Handshakes = cmp.Or(c.Handshakes, 64)
-	return c, err
+	return c, nil
 }
 
 // checkPath refuses addresses of Unix sockets that would fail without a reason, or work
@@ -73,17 +76,17 @@ func checkPath(path string) error {
 	}
 	switch {
 	case path == "":
-		return errors.New("multiprocessing: the address is empty: it must be the path of a socket")
+		return errors.New("connection: the address is empty: it must be the path of a socket")
 	case path[0] == '@' || path[0] == 0:
-		return fmt.Errorf("multiprocessing: the address %q is an abstract name, which any user of the machine can take or connect to: use a path", path)
+		return fmt.Errorf("connection: the address %q is an abstract name, which any user of the machine can take or connect to: use a path", path)
 	case len(path) > limit:
-		return fmt.Errorf("multiprocessing: the address is a path of %d bytes, and a Unix socket takes at most %d: use a shorter one", len(path), limit)
+		return fmt.Errorf("connection: the address is a path of %d bytes, and a Unix socket takes at most %d: use a shorter one", len(path), limit)
 	}
 	return nil
 }
 
 // checkHost refuses addresses, which are resolved, that are not of this machine.
-func (c ConnConfig) checkHost(address string) error {
+func (c Config) checkHost(address string) error {
 	if c.AllowRemote {
 		return nil
 	}
@@ -104,9 +107,9 @@ func (c ConnConfig) checkHost(address string) error {
 type Listener struct {
 	net    net.Listener
 	key    []byte
-	cfg    ConnConfig
+	cfg    Config
 	socket *socketFile // nil: it has none
-	ready  *strand.Queue[*Conn]
+	ready  *strand.Queue[*multiprocessing.Conn]
 	ctx    context.Context
 	end    context.CancelCauseFunc
 	group  sync.WaitGroup
@@ -133,14 +136,14 @@ type shaking struct{ cancel context.CancelCauseFunc }
 // the listener's own. On Linux, connections of Unix sockets carry open files, and can
 // travel themselves, like the ends of pipes.
 //
-// An address on the network must be one of this machine, see ConnConfig.AllowRemote.
+// An address on the network must be one of this machine, see Config.AllowRemote.
 // Listen may look up a name, and blocks as long.
-func Listen(network, address string, key []byte, cfg ConnConfig) (*Listener, error) {
+func Listen(network, address string, key []byte, cfg Config) (*Listener, error) {
 	cfg, err := cfg.check(network, key)
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{key: bytes.Clone(key), cfg: cfg, ready: strand.NewQueue[*Conn](cfg.Handshakes)}
+	l := &Listener{key: bytes.Clone(key), cfg: cfg, ready: strand.NewQueue[*multiprocessing.Conn](cfg.Handshakes)}
 	if network == "unix" {
 		if err := checkPath(address); err != nil {
 			return nil, err
@@ -151,7 +154,7 @@ func Listen(network, address string, key []byte, cfg ConnConfig) (*Listener, err
 		l.net, err = lc.Listen(context.Background(), network, address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("multiprocessing: %w", err)
+		return nil, fmt.Errorf("connection: %w", err)
 	}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	l.group.Go(l.serve)
@@ -214,11 +217,11 @@ var errPushedOut = errors.New("there were too many handshakes at once, and this 
 
 // shake does a handshake, and puts the connection where Accept finds it.
 func (l *Listener) shake(ctx context.Context, c net.Conn, from net.Addr) error {
-	t, limit, err := shake(ctx, c, l.key, l.cfg, welcome)
+	t, err := shake(ctx, c, l.key, l.cfg, welcome)
 	if err != nil {
 		return err
 	}
-	conn := &Conn{transport: t, max: limit, remote: from}
+	conn := multiprocessing.NewConn(t, from)
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.HandshakeTimeout)
 	defer cancel()
 	if err := l.ready.Put(ctx, conn); err != nil {
@@ -232,11 +235,11 @@ func (l *Listener) shake(ctx context.Context, c net.Conn, from net.Addr) error {
 // strand.Err(ctx) if ctx is done first, and an error that matches net.ErrClosed after
 // Close. Diallers that do not get through the handshake it never sees: they hold up
 // nobody, and are counted.
-func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
+func (l *Listener) Accept(ctx context.Context) (*multiprocessing.Conn, error) {
 	c, err := l.ready.TryGet()
 	if errors.Is(err, strand.ErrEmpty) {
 		op := strand.Op{Object: l, Kind: strand.OpAccept, Access: strand.Write}
-		err = aside(ctx, op, func(ctx context.Context) (err error) {
+		err = parcel.Aside(ctx, op, func(ctx context.Context) (err error) {
 			c, err = l.ready.Get(ctx)
 			return err
 		})
@@ -248,11 +251,11 @@ func (l *Listener) Accept(ctx context.Context) (*Conn, error) {
 		return nil, err
 	}
 	if l.ctx.Err() != nil {
-		return nil, fmt.Errorf("multiprocessing: accept: %w", net.ErrClosed)
+		return nil, fmt.Errorf("connection: accept: %w", net.ErrClosed)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return nil, fmt.Errorf("multiprocessing: accept: %w", l.err)
+	return nil, fmt.Errorf("connection: accept: %w", l.err)
 }
 
 // Addr returns the address that others dial.
