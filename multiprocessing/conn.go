@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-braid/braid/internal/codec"
@@ -88,7 +89,7 @@ const defaultMaxMessage = 1 << 30
 // A connection over a network finishes a message that has begun to leave when ctx is
 // done, in the background; that is no error.
 func (c *Conn) SendBytes(ctx context.Context, b []byte) error {
-	buf := buffers.Get().(*buffer)
+	buf := drafts.Get().(*draft)
 	defer buf.free()
 	buf.b = append(buf.b[:0], make([]byte, parcel.HeaderSize)...)
 	return c.send(ctx, &parcel.Parcel{Kind: parcel.Bytes, Small: buf.b, Bulk: b})
@@ -117,7 +118,7 @@ func Send[T any](ctx context.Context, c *Conn, v T) error {
 	if err != nil {
 		return fmt.Errorf("multiprocessing: %w", err)
 	}
-	buf := buffers.Get().(*buffer)
+	buf := drafts.Get().(*draft)
 	defer buf.free()
 	p := parcel.Parcel{Kind: parcel.Value, Shape: cd.Shape()}
 	p.Small, p.Bulk, p.Files, err = codec.Append(cd, append(buf.b[:0], make([]byte, parcel.HeaderSize)...), &v)
@@ -154,6 +155,17 @@ func Recv[T any](ctx context.Context, c *Conn) (v T, err error) {
 		return *new(T), fmt.Errorf("multiprocessing: a message cannot be read as %v: %w", reflect.TypeFor[T](), err)
 	}
 	return v, nil
+}
+
+// A draft is what a message is written into.
+type draft struct{ b []byte }
+
+var drafts = sync.Pool{New: func() any { return new(draft) }}
+
+func (d *draft) free() {
+	if cap(d.b) <= 1<<20 {
+		drafts.Put(d)
+	}
 }
 
 func (c *Conn) send(ctx context.Context, p *parcel.Parcel) error {
