@@ -84,8 +84,8 @@ func (j *job) assign(w *worker) bool {
 		j.watch()
 		return j.unsent(w, err)
 	}
-	if j.pool.sent != nil {
-		j.pool.sent()
+	if sent := w.pool.sent; sent != nil {
+		sent() // j may be complete, and another call's, by now
 	}
 	return true
 }
