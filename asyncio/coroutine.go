@@ -227,6 +227,11 @@ func (p *parker) Now() time.Time { return p.loop.driver.Now() }
 
 // Park implements [strand.Parker].
 func (p *parker) Park(ctx context.Context, op strand.Op, waits strand.Waitable) error {
+	if op.Kind.Outside() {
+		// Meanwhile the loop does not take itself for deadlocked.
+		p.loop.holds.Add(1)
+		defer p.loop.holds.Add(-1)
+	}
 	return p.loop.current().wait(ctx, op, waits)
 }
 

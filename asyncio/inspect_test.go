@@ -123,6 +123,16 @@ func TestNoDeadlock(t *testing.T) {
 			}
 		})
 	})
+	t.Run("Outside", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			err := asyncio.Run(t.Context(), func(ctx context.Context) error {
+				return strand.Park(ctx, strand.Op{Kind: strand.OpExit}, outsider{})
+			})
+			if err != nil {
+				t.Errorf("Run = %v, want nil", err)
+			}
+		})
+	})
 	t.Run("Shared", func(t *testing.T) {
 		loop(t, func(t *testing.T, ctx context.Context) {
 			var e strand.Event
@@ -217,3 +227,14 @@ func TestTasksElsewhere(t *testing.T) {
 		t.Error("CallSoonThreadsafe = true on a loop that has ended")
 	}
 }
+
+// An outsider is woken by nobody that the loop knows, long after it would take itself
+// for deadlocked.
+type outsider struct{}
+
+func (outsider) Arm(wake func()) bool {
+	time.AfterFunc(time.Hour, wake)
+	return true
+}
+
+func (outsider) Disarm() bool { return false }

@@ -128,12 +128,15 @@ func (j *job) assign(w *worker) bool {
 		j.stopWatch()
 		return j.unsent(w, err)
 	}
+	if sent := w.pool.sent; sent != nil {
+		sent() // j may be complete, and another call's, by now
+	}
 	return true
 }
 
 // unsent deals with a call that did not reach its worker.
 func (j *job) unsent(w *worker, err error) bool {
-	if errors.Is(err, wire.ErrTooLarge) {
+	if errors.Is(err, wire.ErrTooLarge) || errors.Is(err, wire.ErrFile) {
 		j.call.NotRun(&engine.CodecError{Phase: engine.PhaseSubmit, Err: err})
 		j.discard()
 		return false

@@ -71,6 +71,7 @@ type Pool struct {
 	ending        chan struct{} // closed when the pool is over
 	vacant        chan struct{} // tells the monitor that a worker is gone
 	oneShot       bool          // the worker ends after one call
+	sent          func()        // called when a worker has been sent its call; nil: nobody wants to know
 	last          bool          // there will be no other worker: the pool breaks when it dies
 	counters      struct{ submitted, refused, completed, deaths uint64 }
 	help          helping

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"sync"
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/codec"
+	"github.com/go-braid/braid/internal/parcel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -51,6 +54,9 @@ func Named(name string) ProcessOption { return func(s *processSettings) { s.name
 // under ctx: when that is done the task is told, and the process is ended if the task
 // does not listen, as Config.Grace says.
 //
+// If the argument may hold open files, such as the end of a pipe, Start returns when they
+// are sent: this process can close its own then.
+//
 // What the process writes to its standard output and error appears on those of this
 // one. Whoever starts a process should join it.
 func Start[In, Out any](ctx context.Context, t *braid.Task[In, Out], in In, opts ...ProcessOption) (*Process, error) {
@@ -73,6 +79,8 @@ func Start[In, Out any](ctx context.Context, t *braid.Task[In, Out], in In, opts
 	if err != nil {
 		return nil, err
 	}
+	sent := make(chan struct{})
+	p.sent = sync.OnceFunc(func() { close(sent) })
 	w, err := p.only()
 	if err != nil {
 		return nil, fmt.Errorf("multiprocessing: the process cannot be started: %w", err)
@@ -85,6 +93,17 @@ func Start[In, Out any](ctx context.Context, t *braid.Task[In, Out], in In, opts
 	}
 	list.add(pr)
 	go pr.wait()
+	if c, err := codec.For(reflect.TypeFor[In]()); err == nil && c.Files() {
+		// An error is that of the call as well, which Join returns.
+		_ = parcel.Aside(ctx, strand.Op{Object: pr, Kind: strand.OpExit, Access: strand.Read}, func(ctx context.Context) error {
+			select {
+			case <-sent:
+			case <-pr.over:
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	}
 	return pr, nil
 }
 
@@ -161,7 +180,7 @@ func (p *Process) Join(ctx context.Context) error {
 	default:
 	}
 	w := &joiner{over: p.over, left: make(chan struct{})}
-	if err := strand.Park(ctx, strand.Op{Object: p, Kind: strand.OpWait, Access: strand.Read}, w); err != nil {
+	if err := strand.Park(ctx, strand.Op{Object: p, Kind: strand.OpExit, Access: strand.Read}, w); err != nil {
 		return err
 	}
 	return p.err

@@ -49,6 +49,11 @@ const (
 	OpSignal              // waits for a signal
 )
 
+// Outside reports whether k waits for something that comes from outside of the program's
+// strands, such as bytes, or the end of a process. Whoever parks with such a kind says
+// that it can be woken though no strand is left to do so: it is not in a deadlock.
+func (k Kind) Outside() bool { return OpRead <= k && k <= OpSignal }
+
 var kindNames = [...]string{"none", "sleep", "yield", "lock", "acquire", "wait", "put", "get", "await",
 	"read", "write", "accept", "connect", "exit", "signal"}
 

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding"
 	"fmt"
+	"os"
 	"reflect"
 	"time"
 
@@ -27,7 +28,9 @@ type walk struct {
 	open  map[reflect.Type]bool // those inside which the walk is
 	deep  bool
 	files bool
-	own   bool
+	own   bool // methods of values may be called
+
+	carries bool // not only in an interface
 }
 
 func nameOf(t reflect.Type) string {
@@ -51,12 +54,15 @@ func (w *walk) check(t reflect.Type, path string) error {
 		return &UnsupportedError{Type: t, Path: path, Reason: fmt.Sprintf(format, args...)}
 	}
 	if carries(t) {
-		w.files = true
+		w.files, w.carries = true, true
 		return nil
 	}
 	if marshals(t) {
 		w.own = w.own || t != reflect.TypeFor[time.Time]() // which CBOR knows
 		return nil
+	}
+	if t == reflect.TypeFor[os.File]() {
+		return refuse("an open file travels as a multiprocessing.File")
 	}
 	if half := marshalsOnly(t); half != "" {
 		return refuse("it has a method %s but not its counterpart", half)

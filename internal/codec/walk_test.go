@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -54,6 +55,7 @@ func TestWhatCannotTravel(t *testing.T) {
 		{reflect.TypeFor[func()](), "func()", reflect.TypeFor[func()](), "function"},
 		{reflect.TypeFor[uintptr](), "uintptr", reflect.TypeFor[uintptr](), "address"},
 		{reflect.TypeFor[unsafe.Pointer](), "Pointer", reflect.TypeFor[unsafe.Pointer](), "address"},
+		{reflect.TypeFor[map[string]*os.File](), "map[string]*os.File", reflect.TypeFor[os.File](), "multiprocessing.File"},
 		{reflect.TypeFor[[]uintptr](), "[]uintptr", reflect.TypeFor[uintptr](), "address"},
 		{reflect.TypeFor[io.Reader](), "Reader", reflect.TypeFor[io.Reader](), "which type implements it"},
 		{reflect.TypeFor[error](), "error", reflect.TypeFor[error](), "which type implements it"},

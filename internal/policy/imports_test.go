@@ -52,6 +52,7 @@ var house = []rule{
 
 	{"threading", core + " internal/*", system},
 	{"multiprocessing", core + " internal/*", system},
+	{"multiprocessing/connection", core + " multiprocessing internal/*", system}, // apart, for package net
 	{"asyncio", core + " internal/*", system},
 	{"sim", core + " asyncio internal/*", ""},
 
@@ -75,9 +76,10 @@ var house = []rule{
 // room itself. Every rule that fits counts.
 var houseTests = []rule{
 	{"*", core + " engine/enginetest internal/*", checkers + " " + system},
-	{"strand", "braid asyncio", ""}, // its objects must work in every world
-	{"braid", engines + " sim", ""}, // examples need an engine, and one program must give one answer on all
-	{"cli", "tasks", ""},            // the command's manual is full of them, and its examples are tests
+	{"strand", "braid asyncio", ""},                            // its objects must work in every world
+	{"braid", engines + " multiprocessing/connection sim", ""}, // examples need an engine, and one program must give one answer on all
+	{"multiprocessing", "multiprocessing/connection", ""},      // its connections are of all kinds
+	{"cli", "tasks", ""}, // the command's manual is full of them, and its examples are tests
 }
 
 // What the core may stand on, with all that its dependencies bring along, on

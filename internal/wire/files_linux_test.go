@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -104,11 +105,9 @@ func TestFilesNotReceived(t *testing.T) {
 	proctest.Check(t)
 	a, b := socketStreams(t)
 	// The header announces fewer files than come.
-	rights, err := a.unix.rights([]*os.File{newFile(t, ""), newFile(t, "")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.write(&fragment{Header: sample, files: 1}, nil, nil, rights); err != nil {
+	if err := a.unix.withRights([]*os.File{newFile(t, ""), newFile(t, "")}, func(rights []byte) error {
+		return a.write(&fragment{Header: sample, files: 1}, nil, nil, rights)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	f, err := b.Recv()
@@ -175,5 +174,30 @@ func TestSocketWakes(t *testing.T) {
 				wantError(t, "Send", err, syscall.EPIPE)
 			}
 		})
+	}
+}
+
+// Who closes a file while its descriptor is used does not free the number.
+func TestDescriptorsAreHeld(t *testing.T) {
+	proctest.Check(t)
+	f, g := newFile(t, "f"), newFile(t, "g")
+	if err := WithDescriptors([]*os.File{f, g}, func(fds []int) error {
+		if len(fds) != 2 {
+			t.Fatalf("descriptors %v, want two", fds)
+		}
+		f.Close()
+		g.Close()
+		h := newFile(t, "h")
+		return WithDescriptors([]*os.File{h}, func(others []int) error {
+			if slices.Contains(fds, others[0]) {
+				t.Errorf("a file that was opened meanwhile has the descriptor %d, one of %v", others[0], fds)
+			}
+			return nil
+		})
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := WithDescriptors([]*os.File{f}, func([]int) error { t.Error("called with a closed file"); return nil }); err == nil {
+		t.Error("the descriptor of a closed file: no error")
 	}
 }

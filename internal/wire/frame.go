@@ -69,6 +69,8 @@ var (
 	ErrTooLarge = errors.New("wire: the message is too large")
 	// ErrClosed says that the link was closed on this side.
 	ErrClosed = errors.New("wire: the link is closed")
+	// ErrFile says that an open file cannot be sent.
+	ErrFile = errors.New("wire: an open file cannot be sent")
 	// ErrGone says that the process on the other side is dead.
 	ErrGone = errors.New("wire: the process on the other side is gone")
 )

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -104,7 +103,12 @@ func (s *Stream) write(f *fragment, small, bulk, rights []byte) error {
 	s.scratch = b[:0]
 	var err error
 	if len(rights) > 0 {
-		err = s.unix.write(b, rights)
+		var n int
+		n, err = s.unix.write(b, rights)
+		if err != nil && n <= 0 && !errors.Is(err, syscall.EPIPE) && !isReset(err) && !s.over.Load() {
+			// The system does not want to send these files, and took nothing.
+			return fmt.Errorf("%w: %w", ErrFile, err)
+		}
 	} else {
 		_, err = s.conn.Write(b)
 	}
@@ -122,23 +126,20 @@ func (s *Stream) write(f *fragment, small, bulk, rights []byte) error {
 }
 
 // SendFiles sends a frame with open files, at most 200, which stay open here. It needs
-// a link over a [*Socket].
+// a link over a [*Socket]. An error that matches ErrFile says that the files are the
+// reason, such as one that is closed: then nothing was sent, and the link is sound.
 func (s *Stream) SendFiles(h Header, files ...*os.File) error {
 	switch {
 	case s.unix == nil:
-		return fmt.Errorf("wire: this link cannot carry open files: %w", errors.ErrUnsupported)
+		return fmt.Errorf("%w: this link cannot carry any: %w", ErrFile, errors.ErrUnsupported)
 	case len(files) == 0 || len(files) > 200:
-		return fmt.Errorf("wire: %d files in a message: it takes 1 to 200", len(files))
+		return fmt.Errorf("%w: %d files in a message: it takes 1 to 200", ErrFile, len(files))
 	}
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	// A file that cannot be sent must not break the link.
-	rights, err := s.unix.rights(files)
-	if err != nil {
-		return err
-	}
-	defer runtime.KeepAlive(files)
-	return s.write(&fragment{Header: h, files: len(files)}, nil, nil, rights)
+	return s.unix.withRights(files, func(rights []byte) error {
+		return s.write(&fragment{Header: h, files: len(files)}, nil, nil, rights)
+	})
 }
 
 // Recv implements [Link].

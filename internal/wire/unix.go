@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -91,26 +92,45 @@ func (r *unixReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// rights returns what passes files on. They must stay open until it is sent.
-func (r *unixReader) rights(files []*os.File) ([]byte, error) {
-	fds := make([]int, len(files))
-	for i, f := range files {
-		c, err := f.SyscallConn()
-		if err != nil {
-			return nil, err
-		}
-		if err := c.Control(func(fd uintptr) { fds[i] = int(fd) }); err != nil {
-			return nil, err
-		}
-	}
-	return unix.UnixRights(fds...), nil
+// withRights calls f with what passes files on. They cannot be closed meanwhile.
+func (r *unixReader) withRights(files []*os.File, f func(rights []byte) error) error {
+	return WithDescriptors(files, func(fds []int) error { return f(unix.UnixRights(fds...)) })
 }
 
-// write writes b together with the rights to files.
-func (r *unixReader) write(b, rights []byte) error {
+// WithDescriptors calls f with the descriptors of files. Who closes one of the files
+// meanwhile does not close its descriptor before f has returned, so that the number
+// cannot be that of another file by then. If a file is closed already the error matches
+// ErrFile.
+func WithDescriptors(files []*os.File, f func(fds []int) error) error {
+	fds := make([]int, 0, len(files))
+	var hold func(rest []*os.File) error
+	hold = func(rest []*os.File) (err error) {
+		if len(rest) == 0 {
+			return f(fds)
+		}
+		c, err := rest[0].SyscallConn()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrFile, err)
+		}
+		cerr := c.Control(func(fd uintptr) {
+			fds = append(fds, int(fd))
+			err = hold(rest[1:])
+		})
+		if cerr != nil {
+			return fmt.Errorf("%w: %w", ErrFile, cerr)
+		}
+		return err
+	}
+	return hold(files)
+}
+
+// write writes b together with the rights to files. It returns how much of b is written.
+func (r *unixReader) write(b, rights []byte) (int, error) {
 	n, err := r.conn.send(b, rights)
 	if err == nil && n < len(b) {
-		_, err = r.conn.Write(b[n:])
+		var m int
+		m, err = r.conn.Write(b[n:])
+		n += m
 	}
-	return err
+	return n, err
 }
