@@ -79,7 +79,7 @@ func twin(t *rapid.T) {
 			add(n)
 		},
 		"sleep": func(t *rapid.T) {
-			time.Sleep(time.Second + time.Millisecond)
+			time.Sleep(time.Second + time.Millisecond) // virtual time
 		},
 		"cancel": func(t *rapid.T) {
 			if n := pick(t); n.cancel != nil {
