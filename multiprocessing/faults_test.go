@@ -27,29 +27,6 @@ import (
 	"github.com/go-braid/braid/multiprocessing"
 )
 
-// eventually waits until cond holds.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !cond(); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("it did not come about that %s", what)
-		}
-	}
-}
-
-// isAlive reports whether a process runs; a zombie does not.
-func isAlive(pid int) bool {
-	if syscall.Kill(pid, 0) != nil {
-		return false
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return runtime.GOOS != "linux"
-	}
-	rest := string(stat[bytes.LastIndexByte(stat, ')')+1:])
-	return !strings.HasPrefix(rest, " Z") && !strings.HasPrefix(rest, " X")
-}
-
 var hoard [][]byte
 
 var (
@@ -333,7 +310,7 @@ func TestTooLarge(t *testing.T) {
 func TestMaxRestarts(t *testing.T) {
 	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, MaxRestarts: 2, RestartPeriod: time.Hour})
 	for range 3 {
-		if _, err := braid.Submit(ctx, p, misbehave, "exit").Await(ctx); err == nil {
+		if _, err := braid.Submit(ctx, p, misbehave, "exit 7").Await(ctx); err == nil {
 			t.Fatal("it survived")
 		}
 	}
@@ -392,24 +369,28 @@ func TestKillStorm(t *testing.T) {
 // TestKilledAtStart: workers that somebody kills before they are ready do not break the
 // pool.
 func TestKilledAtStart(t *testing.T) {
-	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1})
-	f := braid.Submit(ctx, p, square, 9)
-	killed := make(map[int]bool)
-	eventually(t, "eight workers are killed", func() bool {
-		for _, w := range p.Workers() {
-			if !killed[w.PID] && syscall.Kill(w.PID, syscall.SIGKILL) == nil {
-				killed[w.PID] = true
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1})
+			f := braid.Submit(ctx, p, square, 9)
+			killed := make(map[int]bool)
+			eventually(t, "eight workers are killed", func() bool {
+				for _, w := range p.Workers() {
+					if !killed[w.PID] && syscall.Kill(w.PID, sig) == nil {
+						killed[w.PID] = true
+					}
+				}
+				select {
+				case <-f.Done():
+					return true // one was faster than the killer
+				default:
+					return len(killed) >= 8
+				}
+			})
+			if got, err := f.Await(ctx); err != nil || got != 81 {
+				t.Errorf("the call that waited: %d, %v", got, err)
 			}
-		}
-		select {
-		case <-f.Done():
-			return true // one was faster than the killer
-		default:
-			return len(killed) >= 8
-		}
-	})
-	if got, err := f.Await(ctx); err != nil || got != 81 {
-		t.Errorf("the call that waited: %d, %v", got, err)
+		})
 	}
 }
 

@@ -378,10 +378,17 @@ func (w *worker) died(why error) {
 	p.buried(w, was, err)
 }
 
-// wasShot reports whether a signal from elsewhere has ended the worker.
+// wasShot reports whether a signal from elsewhere has ended the worker: one that people
+// and supervisors send, not one that a fault of its own brings about.
 func (w *worker) wasShot() bool {
 	st := w.proc.State()
-	return st.Signal == "SIGKILL" && !st.Killed && spawn.OOMKills() == w.oomKills
+	switch st.Signal {
+	case "SIGKILL":
+		return !st.Killed && spawn.OOMKills() == w.oomKills
+	case "SIGTERM", "SIGHUP", "SIGINT":
+		return true
+	}
+	return false
 }
 
 // crash describes the death of the worker.
