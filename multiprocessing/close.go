@@ -64,11 +64,16 @@ func (p *Pool) Close(ctx context.Context) error {
 // isDrained reports whether no call is left, but for one that was just freed. It needs
 // p.mu.
 func (p *Pool) isDrained() bool {
+	return p.isOver() || p.closing && p.waiting.Len() == 0 && p.running == 0
+}
+
+// isOver reports whether Close waits for processes only.
+func (p *Pool) isOver() bool {
 	select {
 	case <-p.ending:
 		return true
 	default:
-		return p.closing && p.waiting.Len() == 0 && p.running == 0
+		return false
 	}
 }
 

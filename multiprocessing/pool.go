@@ -360,8 +360,12 @@ func (p *Pool) launch(number int) (*worker, error) {
 	}
 	p.mu.Lock()
 	p.workers[w] = struct{}{}
+	over := p.isOver()
 	p.mu.Unlock()
 	w.serve(h)
+	if over {
+		w.kill() // Close has killed those that it knew of
+	}
 	return w, nil
 }
 
