@@ -99,13 +99,6 @@ var (
 		n, err := braid.Submit(ctx, p, square, 12).Await(ctx)
 		return strconv.Itoa(n), err
 	})
-	badInit = braid.Define("test.badInit", func(context.Context, string) (int, error) {
-		return 0, errSentinel
-	})
-	dieInit = braid.Define("test.dieInit", func(context.Context, string) (int, error) {
-		os.Exit(9)
-		return 0, nil
-	})
 	giant = braid.Define("test.giant", func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil })
 )
 
@@ -241,27 +234,6 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// TestStartFailures: workers that do not become ready break the pool, with the reason.
-func TestStartFailures(t *testing.T) {
-	ctx := deadline(t)
-	for _, c := range []struct {
-		init *multiprocessing.Initializer
-		want func(error) bool
-	}{
-		{multiprocessing.Task(badInit, ""), func(err error) bool { return errors.Is(err, errSentinel) }},
-		{multiprocessing.Task(dieInit, ""), func(err error) bool {
-			crash, ok := errors.AsType[*braid.CrashError](err)
-			return ok && crash.ExitCode == 9
-		}},
-	} {
-		p := newPool(t, multiprocessing.Config{Workers: 2, Init: c.init})
-		_, err := braid.Submit(ctx, p, square, 1).Await(ctx)
-		if !errors.Is(err, multiprocessing.ErrBroken) || !errors.Is(err, braid.ErrNotStarted) || !c.want(err) {
-			t.Errorf("the call failed with %v", err)
-		}
-	}
-}
-
 func TestReplacement(t *testing.T) {
 	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, MaxTasksPerWorker: 2})
 	var pids []int
@@ -366,34 +338,6 @@ func TestKillStorm(t *testing.T) {
 	}
 }
 
-// TestKilledAtStart: workers that somebody kills before they are ready do not break the
-// pool.
-func TestKilledAtStart(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
-		t.Run(sig.String(), func(t *testing.T) {
-			ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1})
-			f := braid.Submit(ctx, p, square, 9)
-			killed := make(map[int]bool)
-			eventually(t, "eight workers are killed", func() bool {
-				for _, w := range p.Workers() {
-					if !killed[w.PID] && syscall.Kill(w.PID, sig) == nil {
-						killed[w.PID] = true
-					}
-				}
-				select {
-				case <-f.Done():
-					return true // one was faster than the killer
-				default:
-					return len(killed) >= 8
-				}
-			})
-			if got, err := f.Await(ctx); err != nil || got != 81 {
-				t.Errorf("the call that waited: %d, %v", got, err)
-			}
-		})
-	}
-}
-
 var slowSquare = braid.Define("test.slowSquare", func(_ context.Context, n int) (int, error) {
 	for end := time.Now().Add(200 * time.Microsecond); time.Now().Before(end); {
 	}
@@ -463,15 +407,5 @@ func TestParentKilled(t *testing.T) {
 		for _, pid := range pids {
 			eventually(t, how+": a worker dies with the program", func() bool { return !isAlive(pid) })
 		}
-	}
-}
-
-// TestNoMain: a program without Main is told what to add, and starts nothing.
-func TestNoMain(t *testing.T) {
-	cmd := exec.CommandContext(deadline(t), os.Args[0])
-	cmd.Env = append(os.Environ(), asProgram+"=without Main")
-	out, _ := cmd.Output()
-	if !strings.Contains(string(out), `add the line "multiprocessing.Main()"`) {
-		t.Errorf("it printed %q", out)
 	}
 }
