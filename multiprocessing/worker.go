@@ -263,6 +263,10 @@ func (w *worker) handle(f wire.Frame) {
 	case kindResult:
 		w.result(j, f)
 	case kindDone:
+		if !j.batch {
+			w.pool.strays.Add(1)
+			return
+		}
 		if p := (parser{rest: f.Payload}); len(f.Payload) == 8 {
 			j.body.Took(max(1, j.sent-j.begin), time.Duration(p.int()))
 		}
@@ -271,13 +275,15 @@ func (w *worker) handle(f wire.Frame) {
 		} else if w.release(j) {
 			j.succeed()
 		}
+	default:
+		w.pool.strays.Add(1)
 	}
 }
 
 // result deals with the outcome of an item.
 func (w *worker) result(j *job, f wire.Frame) {
 	item := int(f.Index)
-	if item < j.next || item >= j.body.Len() {
+	if item < j.next || item >= j.sent {
 		w.pool.strays.Add(1)
 		return
 	}
