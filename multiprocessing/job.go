@@ -34,8 +34,9 @@ type job struct {
 	begin  int // the first item that was sent last
 	sent   int // and the first that was not
 
-	next  int // the first item without outcome; under worker.recv
-	kills int // workers that died of that item
+	next   int // the first item without outcome; under worker.recv
+	kills  int // workers that died of that item
+	losses int // and workers that died before they began it
 
 	timers [2]*time.Timer // under worker.mu: until SIGTERM and SIGKILL
 }
@@ -251,26 +252,48 @@ func (j *job) whileRunning(f func()) {
 	}
 }
 
+// maxLosses is the number of workers in succession that may die with a call that they
+// had not begun, for no reason from outside, before the call is to blame: its argument
+// may be more than a worker can take.
+const maxLosses = 20
+
 // orphaned deals with a job whose worker is dead.
 func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 	j.stopWatch()
-	seq, item, phase := splitMark(w.data.PeerMark())
-	if seq != j.seq || item < j.next || phase == engine.PhaseIdle {
-		// It was between two items, or had not even begun.
-		if j.batch && j.next == j.body.Len() {
-			j.finishBatch()
-			return
-		}
-		j.again(&engine.NotStartedError{Err: crash})
+	if j.batch && j.next == j.body.Len() {
+		j.finishBatch()
 		return
 	}
-	j.kills++
+	// The mark is what the worker has left: it need not make sense.
+	seq, item, phase := splitMark(w.data.PeerMark())
+	begun := seq == j.seq && item >= j.next && item < j.sent && phase != engine.PhaseIdle
+	switch {
+	case begun:
+		j.kills++
+	case !j.batch && j.run.Err() != nil:
+		// Another attempt would be cut short as well.
+		j.call.NotRun(engine.Interrupt(j.run, crash))
+		j.over()
+		return
+	default:
+		// It was between two items, or had not even begun.
+		if !w.wasShot() {
+			j.losses++
+		}
+		if j.losses < maxLosses {
+			j.again(&engine.NotStartedError{Err: crash})
+			return
+		}
+		item, phase = j.next, engine.PhaseDecode
+	}
 	crash.Phase = phase
 	var err error = crash
 	started := phase != engine.PhaseDecode
 	switch {
 	case j.run.Err() != nil:
 		err = engine.Interrupt(j.run, crash)
+	case !begun:
+		err = fmt.Errorf("%w (%d of them, before they had begun it): %w", engine.ErrPoison, j.losses, crash)
 	case j.kills >= j.pool.cfg.MaxKills && (!started || j.call.Spec().Policy.Idempotent):
 		err = fmt.Errorf("%w (%d of them): %w", engine.ErrPoison, j.kills, crash)
 	case !started:
@@ -293,7 +316,7 @@ func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 		err = &engine.NotStartedError{Err: err}
 	}
 	j.body.SetError(item, j.wrap(w, err))
-	j.next, j.kills = item+1, 0
+	j.next, j.kills, j.losses = item+1, 0, 0
 	if j.next == j.body.Len() {
 		j.finishBatch()
 		return
