@@ -78,19 +78,26 @@ func (j *job) assign(w *worker) bool {
 		}
 	}
 	w.mu.Lock() // an interrupt waits until there is something to interrupt
+	if w.dead {
+		w.mu.Unlock()
+		return j.unsent(w, wire.ErrGone)
+	}
 	w.job.Store(j)
 	j.watch = context.AfterFunc(run, j.interrupt)
 	w.mu.Unlock()
-	if err := w.data.Send(h, m.Small, m.Bulk); err != nil && w.release(j) {
-		j.watch()
-		return j.unsent(w, err)
+	if err := w.data.Send(h, m.Small, m.Bulk); err != nil {
+		if errors.Is(err, wire.ErrTooLarge) && w.release(j) {
+			j.stopWatch()
+			return j.unsent(w, err)
+		}
+		w.kill() // it is dead or dying, and who buries it takes care of the call
 	}
 	return true
 }
 
 // unsent deals with a call that did not reach its worker.
 func (j *job) unsent(w *worker, err error) bool {
-	if errors.Is(err, wire.ErrTooLarge) {
+	if errors.Is(err, wire.ErrTooLarge) || errors.Is(err, wire.ErrFiles) {
 		j.call.NotRun(&engine.CodecError{Phase: engine.PhaseSubmit, Err: err})
 		j.cancel(nil)
 		return false
@@ -264,9 +271,11 @@ func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 		j.finishBatch()
 		return
 	}
-	// The mark is what the worker has left: it need not make sense.
 	seq, item, phase := splitMark(w.data.PeerMark())
-	begun := seq == j.seq && item >= j.next && item < j.sent && phase != engine.PhaseIdle
+	begun := seq == j.seq && item >= j.next && phase != engine.PhaseIdle
+	if item >= j.sent {
+		item = j.next // the mark is what a dead process has left, and need not make sense
+	}
 	switch {
 	case begun:
 		j.kills++

@@ -603,13 +603,13 @@ func (p *Pool) putFiles(w *worker, f wire.Frame) {
 	p.arrived.Broadcast()
 }
 
-// takeFiles waits for the files of a result, which come on the control link. If the
-// worker dies before they have, there are none.
+// takeFiles waits for the files of a result, which come on the control link. If that
+// ends before they have, there are none.
 func (p *Pool) takeFiles(w *worker, seq uint64) []*os.File {
 	k := fileKey{w, seq}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.files[k] == nil && w.state != stopping {
+	for p.files[k] == nil && !w.deaf {
 		p.arrived.Wait()
 	}
 	files := p.files[k]

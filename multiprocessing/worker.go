@@ -48,8 +48,9 @@ type worker struct {
 
 	// The call that it runs. Who swaps it out answers for it. Swapped out under
 	// mu, so that a signal meant for one call cannot hit the next.
-	job atomic.Pointer[job]
-	mu  sync.Mutex
+	job  atomic.Pointer[job]
+	mu   sync.Mutex
+	dead bool // under mu: its last call is dealt with, and it must have no other
 
 	// Under pool.mu.
 	state     int
@@ -57,12 +58,14 @@ type worker struct {
 	idleSince time.Time
 	retired   bool  // told to stop
 	failure   error // why it did not become ready
+	deaf      bool  // nothing more comes on its control link
 
 	oomKills int       // of the kernel, before it was started
 	pinged   time.Time // of the monitor alone: the last question
 	ponged   atomic.Int64
 	stopped  int           // looks at which it was stopped: of the monitor
 	answered chan struct{} // closed when it is ready or will not be
+	heard    chan struct{} // closed when nothing more comes on its control link
 }
 
 // spawn starts a process for a worker.
@@ -72,7 +75,7 @@ func (p *Pool) spawn(number int) (*worker, error) {
 		return nil, err
 	}
 	defer l.closeChild()
-	w := &worker{pool: p, number: number, born: time.Now(), answered: make(chan struct{}), oomKills: spawn.OOMKills()}
+	w := &worker{pool: p, number: number, born: time.Now(), answered: make(chan struct{}), heard: make(chan struct{}), oomKills: spawn.OOMKills()}
 	var reads, writes [2]*os.File
 	for i := range 2 {
 		if reads[i], writes[i], err = os.Pipe(); err != nil {
@@ -120,6 +123,7 @@ const lastGasp = 100 * time.Millisecond
 
 // listen serves the control link until it is closed.
 func (w *worker) listen() {
+	defer w.allHeard()
 	for {
 		f, err := w.control.Recv()
 		if err != nil {
@@ -149,6 +153,16 @@ func (w *worker) listen() {
 			w.pool.putFiles(w, f)
 		}
 	}
+}
+
+// allHeard says that nothing more comes on the control link.
+func (w *worker) allHeard() {
+	p := w.pool
+	p.mu.Lock()
+	w.deaf = true
+	p.arrived.Broadcast()
+	p.mu.Unlock()
+	close(w.heard)
 }
 
 // ready is called when the worker can take calls.
@@ -289,7 +303,10 @@ func (w *worker) result(j *job, f wire.Frame) {
 	}
 	m := engine.Message{Small: f.Payload, Owned: f.Owned}
 	if f.Flags&flagFiles != 0 {
-		m.Files = w.pool.takeFiles(w, f.Seq)
+		if m.Files = w.pool.takeFiles(w, f.Seq); m.Files == nil {
+			w.pool.strays.Add(1) // it dies; without them, the result is none
+			return
+		}
 	}
 	var err error
 	if f.Flags&(flagError|flagFailed|flagNotRun) != 0 {
@@ -301,7 +318,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 		err = &engine.CodecError{Phase: engine.PhaseResult, Err: broken}
 	}
 	j.next = item + 1
-	j.kills = 0
+	j.kills, j.losses = 0, 0
 	if j.batch {
 		if err != nil {
 			j.body.SetError(item, j.itemError(w, f.Flags, err))
@@ -339,6 +356,8 @@ func (w *worker) kill() {
 // died deals with the death of the worker: the last act of its reader.
 func (w *worker) died(why error) {
 	p := w.pool
+	// Its last words come first: that it is ready, or why it is not.
+	<-w.heard
 	p.mu.Lock()
 	was := w.state
 	w.state = stopping
@@ -366,6 +385,7 @@ func (w *worker) died(why error) {
 	_ = w.control.Close()
 	w.mu.Lock()
 	j := w.job.Swap(nil)
+	w.dead = true
 	w.mu.Unlock()
 	if j != nil {
 		j.orphaned(w, crash)

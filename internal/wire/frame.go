@@ -65,6 +65,8 @@ type Link interface {
 var (
 	// ErrTooLarge says that a payload is beyond the limit.
 	ErrTooLarge = errors.New("wire: the message is too large")
+	// ErrFiles says that files cannot be sent; the link is as good as before.
+	ErrFiles = errors.New("wire: the open files cannot be sent")
 	// ErrClosed says that the link was closed on this side.
 	ErrClosed = errors.New("wire: the link is closed")
 	// ErrGone says that the process on the other side is dead.

@@ -123,20 +123,20 @@ func (s *Stream) write(f *fragment, small, bulk, rights []byte) error {
 }
 
 // SendFiles sends a frame with open files, at most 200, which stay open here. It needs
-// a link over a *net.UnixConn.
+// a link over a *net.UnixConn. If the files are at fault, the error wraps ErrFiles.
 func (s *Stream) SendFiles(h Header, files ...*os.File) error {
 	switch {
 	case s.unix == nil:
-		return fmt.Errorf("wire: this link cannot carry open files: %w", errors.ErrUnsupported)
+		return fmt.Errorf("%w: this link carries none: %w", ErrFiles, errors.ErrUnsupported)
 	case len(files) == 0 || len(files) > 200:
-		return fmt.Errorf("wire: %d files in a message: it takes 1 to 200", len(files))
+		return fmt.Errorf("%w: %d of them in a message, which takes 1 to 200", ErrFiles, len(files))
 	}
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	// A file that cannot be sent must not break the link.
 	rights, err := s.unix.rights(files)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrFiles, err)
 	}
 	defer runtime.KeepAlive(files)
 	return s.write(&fragment{Header: h, files: len(files)}, nil, nil, rights)
