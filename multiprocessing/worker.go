@@ -187,7 +187,8 @@ func (w *worker) ready() {
 	if l := p.cfg.Listener; l != nil && l.WorkerStarted != nil {
 		l.WorkerStarted(w.event(nil))
 	}
-	p.dispatch()
+	// Not here: who listens must not be held up by the argument of a call.
+	go p.dispatch()
 }
 
 // read serves the data link until the worker is dead and all that it has sent is
