@@ -94,11 +94,11 @@ func (p *Pool) Withdraw(why error) int {
 func (p *Pool) abort() int {
 	p.mu.Lock()
 	defer p.unlock()
-	n := p.waiting.Len()
+	n := p.waiting.Len() + p.running
 	p.refuseWaiting(engine.ErrClosed)
+	p.aborted.Store(true) // for those that are being given to their worker
 	for w := range p.workers {
 		if j := w.job.Load(); j != nil {
-			n++
 			p.after = append(p.after, func() { j.cancel(engine.ErrClosed) })
 		}
 	}

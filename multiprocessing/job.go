@@ -85,6 +85,9 @@ func (j *job) assign(w *worker) bool {
 	w.job.Store(j)
 	j.watch = context.AfterFunc(run, j.interrupt)
 	w.mu.Unlock()
+	if j.pool.aborted.Load() {
+		j.cancel(engine.ErrClosed)
+	}
 	if err := w.data.Send(h, m.Small, m.Bulk); err != nil {
 		if errors.Is(err, wire.ErrTooLarge) && w.release(j) {
 			j.stopWatch()

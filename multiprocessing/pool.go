@@ -40,11 +40,12 @@ var ErrNotPortable = errors.New("a closure cannot run in another process: make t
 // A call whose context is done, or that reaches its Timeout, is really stopped: see
 // Config.Grace.
 type Pool struct {
-	host   engine.Host
-	cfg    Config
-	env    []string
-	seq    atomic.Uint64
-	strays atomic.Uint64
+	host    engine.Host
+	cfg     Config
+	env     []string
+	seq     atomic.Uint64
+	strays  atomic.Uint64
+	aborted atomic.Bool // Close has cancelled the calls that it found with workers
 
 	mu            sync.Mutex
 	arrived       sync.Cond // files have
