@@ -296,9 +296,13 @@ func (p *Pool) await(ctx context.Context, j *job) {
 
 // give has w, which is busy from now on, run j.
 func (p *Pool) give(w *worker, j *job) {
-	if !j.assign(w) {
-		p.settled()
+	if j.assign(w) {
+		return
 	}
+	if p.oneShot { // it waits for a call that will not come
+		_ = w.control.Send(wire.Header{Kind: kindStop}, nil, nil)
+	}
+	p.settled()
 }
 
 // dispatch gives queued calls to idle workers, and starts workers if there are too
