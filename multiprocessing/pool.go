@@ -245,13 +245,12 @@ func (p *Pool) requeue(j *job) {
 		j.stop = context.AfterFunc(j.ctx, j.withdraw)
 	} else {
 		p.counters.refused++
+		p.settling++
 	}
 	p.unlock()
 	if err != nil {
 		j.refuse(err)
-		p.mu.Lock()
-		p.wakeQuiet()
-		p.unlock()
+		p.settled()
 		return
 	}
 	p.dispatch()
