@@ -104,8 +104,8 @@ func (p *Pool) spawn(number int) (*worker, error) {
 	}
 	w.pid, w.control, w.data = w.proc.PID(), l.control, l.data
 	for i := range 2 {
-		w.outputs[i] = &outlet{worker: w, stderr: i == 1, over: make(chan struct{})}
-		go w.outputs[i].drain(reads[i])
+		w.outputs[i] = &outlet{worker: w, stderr: i == 1, pipe: reads[i], over: make(chan struct{})}
+		go w.outputs[i].drain()
 	}
 	return w, nil
 }
@@ -354,6 +354,10 @@ func (w *worker) kill() {
 	_ = w.proc.Kill()
 }
 
+// outputTime is how long a call whose worker is dead waits for Config.Output to take in
+// what the worker wrote.
+const outputTime = time.Second
+
 // died deals with the death of the worker: the last act of its reader.
 func (w *worker) died(why error) {
 	p := w.pool
@@ -370,10 +374,12 @@ func (w *worker) died(why error) {
 		close(w.answered)
 	}
 	for _, o := range w.outputs {
-		// Who still holds the other end is not the worker's business any more.
+		o.end()
+	}
+	for _, o := range w.outputs {
 		select {
 		case <-o.over:
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(outputTime):
 		}
 	}
 	crash := w.crash(why)
