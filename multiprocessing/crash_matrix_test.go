@@ -140,9 +140,10 @@ func runMatrix(t *testing.T, pipes bool) {
 		if testing.Short() && i%3 != 0 || f.How == "stack" && pipes {
 			continue
 		}
+		before := p.Statistics().Deaths
 		submit := func() *braid.Future[cargo] { return braid.Submit(context.Background(), p, carry, f.cargo) }
 		if i%2 == 0 != pipes {
-			t.Run(f.How+" "+f.At, func(t *testing.T) { f.run(t, p, submit()) })
+			t.Run(f.How+" "+f.At, func(t *testing.T) { f.run(t, p, before, submit()) })
 			continue
 		}
 		t.Run(f.How+" "+f.At+" from a callback", func(t *testing.T) {
@@ -151,7 +152,7 @@ func runMatrix(t *testing.T, pipes bool) {
 			next := make(chan *braid.Future[int], 1)
 			trapped := <-submitted
 			trapped.OnDone(func() { next <- braid.Submit(context.Background(), p, square, 7) })
-			f.run(t, p, trapped)
+			f.run(t, p, before, trapped)
 			if got, err := outcome(t, <-next); err != nil || got != 49 {
 				t.Errorf("the call submitted by who heard of the fault: %d, %v", got, err)
 			}
@@ -161,8 +162,7 @@ func runMatrix(t *testing.T, pipes bool) {
 	wantSquare(t, p)
 }
 
-func (f fault) run(t *testing.T, p *multiprocessing.Pool, future *braid.Future[cargo]) {
-	before := p.Statistics().Deaths
+func (f fault) run(t *testing.T, p *multiprocessing.Pool, before uint64, future *braid.Future[cargo]) {
 	_, err := outcome(t, future)
 	if err == nil {
 		t.Fatal("the call succeeded")

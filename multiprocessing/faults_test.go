@@ -4,12 +4,10 @@ package multiprocessing_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
@@ -80,15 +78,6 @@ var (
 	environment = braid.Define("test.environment", func(context.Context, struct{}) ([]string, error) {
 		return os.Environ(), nil
 	})
-	chatter = braid.Define("test.chatter", func(ctx context.Context, n int) (int, error) {
-		for i := range n {
-			braid.Progress(ctx, int64(i+1), int64(n))
-		}
-		slog.With("who", "chatter").WithGroup("g").Warn("a record", "n", n)
-		fmt.Println("to standard output")
-		fmt.Fprint(os.Stderr, "to standard error, without an end of line")
-		return n, nil
-	})
 	nest = braid.Define("test.nest", func(_ context.Context, allowed bool) (string, error) {
 		p, err := multiprocessing.NewPool(multiprocessing.Config{Nested: allowed, Workers: 1})
 		if err != nil {
@@ -156,53 +145,6 @@ func TestFamilyDies(t *testing.T) {
 	}
 	for _, pid := range children {
 		eventually(t, "a child of the worker is dead", func() bool { return !isAlive(pid) })
-	}
-}
-
-// TestEverythingComesHome: output, records of the log and progress, tagged.
-func TestEverythingComesHome(t *testing.T) {
-	ctx := deadline(t)
-	var mu sync.Mutex
-	var outputs []multiprocessing.Output
-	var progress []int64
-	var records bytes.Buffer
-	p := newPool(t, multiprocessing.Config{
-		Workers: 1, Logger: slog.New(slog.NewTextHandler(&records, nil)),
-		Output: func(o multiprocessing.Output) {
-			mu.Lock()
-			defer mu.Unlock()
-			outputs = append(outputs, o)
-		},
-		Listener: &engine.Listener{Progress: func(e engine.Event) { progress = append(progress, e.Done) }},
-	})
-	if _, err := braid.Submit(ctx, p, chatter, 3).Await(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Close(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(progress, []int64{1, 2, 3}) {
-		t.Errorf("progress: %v", progress)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	texts := make(map[string]bool)
-	for _, o := range outputs {
-		texts[o.Text] = o.Stderr
-		if o.Task != "test.chatter" || o.Worker != 1 || o.Attempt != 1 || o.PID == os.Getpid() {
-			t.Errorf("an output's tags: %+v", o)
-		}
-	}
-	if toErr, ok := texts["to standard output"]; !ok || toErr {
-		t.Errorf("standard output is missing: %v", texts)
-	}
-	if toErr := texts["to standard error, without an end of line"]; !toErr {
-		t.Errorf("standard error is missing: %v", texts)
-	}
-	for _, want := range []string{"level=WARN", `msg="a record"`, "who=chatter", "g.n=3", "worker=1", "task=test.chatter", "attempt=1"} {
-		if !strings.Contains(records.String(), want) {
-			t.Errorf("the record %q lacks %s", records.String(), want)
-		}
 	}
 }
 
