@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -64,17 +63,6 @@ var (
 	writeFile = braid.Define("test.writeFile", func(_ context.Context, path string) (int, error) {
 		return 0, os.WriteFile(path, make([]byte, 1<<20), 0o600)
 	})
-	family = braid.Define("test.family", func(_ context.Context, out string) (int, error) {
-		for _, apart := range []bool{false, true} {
-			cmd := exec.Command("sleep", "1000")
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: apart}
-			if err := cmd.Start(); err != nil {
-				return 0, err
-			}
-			fmt.Println("child", cmd.Process.Pid)
-		}
-		select {}
-	})
 	environment = braid.Define("test.environment", func(context.Context, struct{}) ([]string, error) {
 		return os.Environ(), nil
 	})
@@ -123,31 +111,6 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestFamilyDies: with a worker die all that it has started, even what has left its
-// process group.
-func TestFamilyDies(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		proctest.Skip(t, "descendants outside of the group are found on Linux only")
-	}
-	ctx := deadline(t)
-	pids := make(chan int, 2)
-	p := newPool(t, multiprocessing.Config{Workers: 1, Grace: -1, Output: func(o multiprocessing.Output) {
-		var pid int
-		if _, err := fmt.Sscanf(o.Text, "child %d", &pid); err == nil {
-			pids <- pid
-		}
-	}})
-	f := braid.Submit(ctx, p, family, "")
-	children := []int{<-pids, <-pids}
-	f.Cancel(nil)
-	if _, err := f.Await(ctx); !engine.Cancelled(err) {
-		t.Errorf("the cancelled call: %v", err)
-	}
-	for _, pid := range children {
-		eventually(t, "a child of the worker is dead", func() bool { return !isAlive(pid) })
-	}
-}
-
 func TestEnvironment(t *testing.T) {
 	t.Setenv("BRAID_TEST_SECRET", "x")
 	t.Setenv("BRAID_TEST_SHARED", "y")
@@ -176,33 +139,6 @@ func TestNested(t *testing.T) {
 	}
 }
 
-func TestReplacement(t *testing.T) {
-	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, MaxTasksPerWorker: 2})
-	var pids []int
-	for range 6 {
-		pid, err := braid.Submit(ctx, p, whoami, struct{}{}).Await(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pids = append(pids, pid)
-	}
-	if pids[0] != pids[1] || pids[1] == pids[2] || pids[2] != pids[3] || pids[3] == pids[4] {
-		t.Errorf("with two calls for each worker, they ran in %v", pids)
-	}
-	if got := p.Statistics().Deaths; got != 0 {
-		t.Errorf("%d workers that were told to end count as deaths", got)
-	}
-
-	p = newPool(t, multiprocessing.Config{Workers: 1, IdleTimeout: 10 * time.Millisecond})
-	if _, err := braid.Submit(ctx, p, square, 1).Await(ctx); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "an idle worker ends", func() bool { return len(p.Workers()) == 0 })
-	if got, err := braid.Submit(ctx, p, square, 3).Await(ctx); err != nil || got != 9 {
-		t.Errorf("after all workers had ended: %d, %v", got, err)
-	}
-}
-
 // TestTooLarge: what is larger than the limit fails alone, on either side.
 func TestTooLarge(t *testing.T) {
 	for _, pipes := range []bool{false, true} {
@@ -219,72 +155,6 @@ func TestTooLarge(t *testing.T) {
 		}
 	}
 }
-
-// TestMaxRestarts: a pool whose workers die too often is broken.
-func TestMaxRestarts(t *testing.T) {
-	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1, MaxRestarts: 2, RestartPeriod: time.Hour})
-	for range 3 {
-		if _, err := braid.Submit(ctx, p, misbehave, "exit 7").Await(ctx); err == nil {
-			t.Fatal("it survived")
-		}
-	}
-	eventually(t, "the pool is broken", func() bool {
-		_, err := braid.Submit(ctx, p, square, 1).Await(ctx)
-		return errors.Is(err, multiprocessing.ErrBroken)
-	})
-}
-
-// TestKillStorm kills workers all the time; every call has its result once, and none
-// that did not die fails.
-func TestKillStorm(t *testing.T) {
-	const calls = 2000
-	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 2, MaxKills: 1000})
-	over := make(chan struct{})
-	var killer sync.WaitGroup
-	defer killer.Wait()
-	defer close(over)
-	killer.Go(func() {
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for i := 0; ; i++ {
-			select {
-			case <-over:
-				return
-			case <-tick.C:
-				ws := p.Workers()
-				if len(ws) > 0 && ws[i%len(ws)].Task != "" {
-					_ = syscall.Kill(ws[i%len(ws)].PID, syscall.SIGKILL)
-				}
-			}
-		}
-	})
-	in := func(yield func(int) bool) {
-		for i := range calls {
-			if !yield(i) {
-				return
-			}
-		}
-	}
-	i := 0
-	for got, err := range braid.Map(ctx, p, slowSquare, in) {
-		if err != nil || got != i*i {
-			t.Fatalf("call %d: %d, %v", i, got, err)
-		}
-		i++
-	}
-	if i != calls {
-		t.Errorf("%d results of %d", i, calls)
-	}
-	if p.Statistics().Deaths == 0 {
-		t.Error("nobody was killed")
-	}
-}
-
-var slowSquare = braid.Define("test.slowSquare", func(_ context.Context, n int) (int, error) {
-	for end := time.Now().Add(200 * time.Microsecond); time.Now().Before(end); {
-	}
-	return n * n, nil
-}, braid.Idempotent())
 
 // asProgram has the test binary play a program that uses worker processes.
 const asProgram = "BRAID_TEST_PROGRAM"
