@@ -186,7 +186,7 @@ func (l teller) next(t testing.TB) int {
 	case pid := <-l:
 		return pid
 	case <-time.After(30 * time.Second):
-		t.Fatal("no task says that it runs")
+		t.Fatalf("no task says that it runs")
 		return 0
 	}
 }

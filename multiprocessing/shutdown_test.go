@@ -70,7 +70,7 @@ func TestCloseAmidFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, cut %v", how, cut), func(t *testing.T) {
 				proctest.Check(t)
 				p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 2, Grace: 20 * time.Millisecond,
-					Heartbeat: 10 * time.Millisecond, Output: hush})
+					Heartbeat: 100 * time.Millisecond, Output: hush})
 				if err != nil {
 					t.Fatal(err)
 				}

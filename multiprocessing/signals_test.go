@@ -109,7 +109,7 @@ func TestSignals(t *testing.T) {
 // TestStopped stops workers at each point of their lives. The pool notices, and ends
 // them.
 func TestStopped(t *testing.T) {
-	p := newPool(t, multiprocessing.Config{Workers: 2, Heartbeat: 5 * time.Millisecond, Output: hush})
+	p := newPool(t, multiprocessing.Config{Workers: 2, Heartbeat: 100 * time.Millisecond, Output: hush})
 	stop := beside(t, p)
 	ctx := context.Background()
 	for _, at := range []string{"decode", "run", "encode"} {
@@ -150,7 +150,7 @@ func TestStopped(t *testing.T) {
 // TestStoppedAtStart stops a worker before it is ready; another takes its place.
 func TestStoppedAtStart(t *testing.T) {
 	once := t.TempDir() + "/once"
-	p := newPool(t, multiprocessing.Config{Workers: 1, Heartbeat: 5 * time.Millisecond, Output: hush,
+	p := newPool(t, multiprocessing.Config{Workers: 1, Heartbeat: 100 * time.Millisecond, Output: hush,
 		Env: append(multiprocessing.DefaultEnv, initEnv+"=stop", onceEnv+"="+once)})
 	wantSquare(t, p)
 	if _, err := os.Stat(once); err != nil {

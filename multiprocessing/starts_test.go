@@ -46,7 +46,7 @@ func TestStartFailures(t *testing.T) {
 		return multiprocessing.Config{Init: multiprocessing.Task(badInit, how)}
 	}
 	late := func(c multiprocessing.Config) multiprocessing.Config {
-		c.StartTimeout, c.Heartbeat = 20*time.Millisecond, 5*time.Millisecond
+		c.StartTimeout, c.Heartbeat = 50*time.Millisecond, 50*time.Millisecond
 		return c
 	}
 	for name, c := range map[string]struct {
@@ -99,7 +99,7 @@ func TestStartFailures(t *testing.T) {
 func TestStartRecovers(t *testing.T) {
 	for _, how := range []string{"exit 3", "panic", "kill 9", "stop"} {
 		t.Run(how, func(t *testing.T) {
-			p := newPool(t, multiprocessing.Config{Workers: 2, Output: hush, Heartbeat: 5 * time.Millisecond,
+			p := newPool(t, multiprocessing.Config{Workers: 2, Output: hush, Heartbeat: 100 * time.Millisecond,
 				Env: append(multiprocessing.DefaultEnv, initEnv+"="+how, onceEnv+"="+t.TempDir()+"/once")})
 			wantSquare(t, p)
 			wantSquare(t, p)
