@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/spawn"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/internal/wire"
 	"github.com/go-braid/braid/strand"
@@ -508,19 +509,29 @@ const (
 // startFailure counts a failed start. The next attempt is made after a pause, from
 // 10 ms on, that doubles. It needs p.mu.
 func (p *Pool) startFailure(err error, shot bool) {
-	if shot {
+	switch {
+	case shot:
 		p.startKills++
-	} else {
+	case spawn.Scarce(err) && p.live > p.starting:
+		// The workers that there are serve the calls until there is room for more.
+		p.pauseStarts(50 * time.Millisecond)
+		return
+	default:
 		p.startFailures++
 	}
 	if p.startFailures >= maxStartFailures || p.startKills >= maxStartKills {
 		p.breakDown(fmt.Errorf("%d workers in succession could not be started: %w", p.startFailures+p.startKills, err))
 		return
 	}
+	p.pauseStarts(5 * time.Millisecond << p.startFailures)
+}
+
+// pauseStarts keeps the pool from starting workers for a while. It needs p.mu.
+func (p *Pool) pauseStarts(d time.Duration) {
 	if p.retryAt != nil {
 		return
 	}
-	p.retryAt = time.AfterFunc(5*time.Millisecond<<p.startFailures, func() {
+	p.retryAt = time.AfterFunc(d, func() {
 		p.mu.Lock()
 		p.retryAt = nil
 		p.unlock()
