@@ -45,6 +45,15 @@ func deadline(t testing.TB) context.Context {
 	return ctx
 }
 
+// some returns how often a test does what it does: n times, or a fraction of that under
+// the race detector or with -short.
+func some(n int) int {
+	if raceEnabled || testing.Short() {
+		return max(n/6, 3)
+	}
+	return n
+}
+
 // hush drops what workers write.
 func hush(multiprocessing.Output) {}
 

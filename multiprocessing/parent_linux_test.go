@@ -169,16 +169,6 @@ var programs = map[string]func(){
 		fmt.Println("ready")
 		select {}
 	},
-	"family": func() {
-		tell := newTeller()
-		p := programPool(multiprocessing.Config{Workers: 1, Output: tell.output})
-		braid.Submit(context.Background(), p, breed, brood{Near: 5, Then: "tell deaf"})
-		for range 6 {
-			<-tell
-		}
-		fmt.Println("ready")
-		select {}
-	},
 	// A value whose method ends the program: on its way out, and on its way home.
 	"submit exits": func() {
 		p := busyPool(true)
@@ -194,9 +184,6 @@ var programs = map[string]func(){
 	},
 	"descriptors": withoutDescriptors,
 	"without standard files": func() {
-		for fd := range 3 {
-			_ = unix.Close(fd)
-		}
 		p := programPool(multiprocessing.Config{Workers: 2})
 		ctx := context.Background()
 		for i := range 4 {
@@ -247,8 +234,8 @@ func program(how string) {
 	os.Exit(0)
 }
 
-// TestParentDies: however the program ends, and whatever it was doing, no worker and
-// nothing in the group of one outlives it.
+// TestParentDies: however the program ends, and whatever it was doing, no worker outlives
+// it, nor the workers of one.
 func TestParentDies(t *testing.T) {
 	kill := func(p *parent) { _ = p.cmd.Process.Kill() }
 	for _, c := range []struct {
@@ -258,7 +245,6 @@ func TestParentDies(t *testing.T) {
 		{"killed when idle", "idle", kill},
 		{"killed when busy", "busy", kill},
 		{"killed with workers of workers", "nested", kill},
-		{"killed with a family", "family", kill},
 		{"killed when it closes", "closes", kill},
 		{"stopped, then killed", "busy", func(p *parent) {
 			_ = p.cmd.Process.Signal(syscall.SIGSTOP)
@@ -302,10 +288,7 @@ func TestParentDies(t *testing.T) {
 // TestParentKilledWhileSpawning kills the program at random moments while it starts one
 // worker after the other.
 func TestParentKilledWhileSpawning(t *testing.T) {
-	n := 20
-	if testing.Short() || raceEnabled {
-		n = 4
-	}
+	n := some(20)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range n {
 		p := startParent(t, "spawning")

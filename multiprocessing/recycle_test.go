@@ -46,10 +46,7 @@ func TestReplacement(t *testing.T) {
 // every call or every few, one of them or several, and those that are told to end while
 // they are given the next call lose none.
 func TestReplacementUnderLoad(t *testing.T) {
-	n := 60
-	if testing.Short() {
-		n = 20
-	}
+	n := some(60)
 	for _, cfg := range []multiprocessing.Config{
 		{Workers: 1, MaxTasksPerWorker: 1}, {Workers: 2, MaxTasksPerWorker: 1}, {Workers: 3, MaxTasksPerWorker: 4},
 		{Workers: 2, Lifetime: time.Nanosecond}, {Workers: 2, Lifetime: 10 * time.Millisecond},
@@ -131,10 +128,7 @@ func TestKilledWhenReplaced(t *testing.T) {
 	p := newPool(t, multiprocessing.Config{Workers: 2, MaxTasksPerWorker: 1, MaxKills: 1000})
 	stop := killAtRandom(p, 11, time.Millisecond, syscall.SIGKILL)
 	defer stop()
-	n := 100
-	if testing.Short() {
-		n = 20
-	}
+	n := some(100)
 	var fs []*braid.Future[int]
 	for i := range n {
 		fs = append(fs, braid.Submit(context.Background(), p, slowSquare, i))

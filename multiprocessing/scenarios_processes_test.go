@@ -501,7 +501,7 @@ func TestScenario116_NoStandardFiles(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		proctest.Skip(t, "the program for it needs Linux")
 	}
-	cmd := exec.CommandContext(deadline(t), os.Args[0])
+	cmd := exec.CommandContext(deadline(t), "sh", "-c", `exec "$0" <&- >&- 2>&-`, os.Args[0])
 	cmd.Env = append(os.Environ(), asProgram+"=without standard files")
 	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 42 {

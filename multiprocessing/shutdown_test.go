@@ -135,10 +135,7 @@ func TestDrainAmidFaults(t *testing.T) {
 
 // TestWorkersDieDuringClose kills workers, all the time, while the pool is closed.
 func TestWorkersDieDuringClose(t *testing.T) {
-	n := 10
-	if testing.Short() {
-		n = 2
-	}
+	n := some(10)
 	for range n {
 		proctest.Check(t)
 		p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 3, MaxKills: 1000})
@@ -290,10 +287,7 @@ func TestHangAtShutdown(t *testing.T) {
 // TestBroken: the call that waits to run again when the pool breaks has its outcome when
 // Close returns.
 func TestBroken(t *testing.T) {
-	n := 20
-	if testing.Short() {
-		n = 3
-	}
+	n := some(20)
 	for range n {
 		proctest.Check(t)
 		p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 2, MaxRestarts: 1, RestartPeriod: time.Hour, MaxKills: 100, Output: hush})

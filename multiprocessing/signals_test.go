@@ -188,10 +188,7 @@ func TestSignalStorm(t *testing.T) {
 	mine := make(chan os.Signal, 1)
 	signal.Notify(mine, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGCHLD)
 	defer signal.Stop(mine)
-	calls := 1000
-	if testing.Short() {
-		calls = 200
-	}
+	calls := some(1000)
 	over := make(chan struct{})
 	var storm sync.WaitGroup
 	storm.Go(func() {
@@ -264,7 +261,7 @@ func TestTermStorm(t *testing.T) {
 			}
 		}
 	})
-	for i := range 100 {
+	for i := range some(100) {
 		if got, err := outcome(t, braid.Submit(context.Background(), p, slowSquare, i)); err != nil || got != i*i {
 			t.Errorf("call %d: %d, %v", i, got, err)
 		}
@@ -277,10 +274,7 @@ func TestTermStorm(t *testing.T) {
 // signal anybody afterwards.
 func TestZombies(t *testing.T) {
 	proctest.Check(t)
-	n := 200
-	if testing.Short() {
-		n = 30
-	}
+	n := some(200)
 	p := newPool(t, multiprocessing.Config{Workers: 2, MaxTasksPerWorker: 1})
 	seen := make(map[int]bool)
 	for range n {

@@ -140,10 +140,7 @@ func TestKilledAtStart(t *testing.T) {
 func TestCloseDuringStart(t *testing.T) {
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	n := 20
-	if testing.Short() {
-		n = 3
-	}
+	n := some(20)
 	for i := range n {
 		path := t.TempDir() + "/hangs"
 		p := newPool(t, multiprocessing.Config{Workers: 1, Init: multiprocessing.Task(hangInit, path)})

@@ -78,10 +78,7 @@ func killAtRandom(p *multiprocessing.Pool, seed uint64, pause time.Duration, sig
 // TestKillStorm kills workers all the time; every call has its result once, and none
 // that did not die fails.
 func TestKillStorm(t *testing.T) {
-	calls := 3000
-	if testing.Short() {
-		calls = 500
-	}
+	calls := some(3000)
 	for _, pipes := range []bool{false, true} {
 		t.Run(map[bool]string{false: "ring", true: "pipes"}[pipes], func(t *testing.T) {
 			p := newPool(t, multiprocessing.Config{Workers: 2, MaxKills: 1000, Pipes: pipes})
@@ -108,10 +105,7 @@ func TestKillStorm(t *testing.T) {
 // has exactly one outcome, its result or its worker's death, and what it costs is what
 // the statistics say.
 func TestResultRacesKill(t *testing.T) {
-	calls := 600
-	if testing.Short() {
-		calls = 100
-	}
+	calls := some(600)
 	var finished atomic.Int64
 	p := newPool(t, multiprocessing.Config{Workers: 2, Listener: &engine.Listener{Finished: func(engine.Event) { finished.Add(1) }}})
 	r := rand.New(rand.NewPCG(7, 7))
@@ -165,11 +159,7 @@ func TestWorkersKillOneAnother(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			p := newPool(t, multiprocessing.Config{Workers: n, Output: hush})
 			ctx := context.Background()
-			rounds := 3
-			if testing.Short() {
-				rounds = 1
-			}
-			for range rounds {
+			for range max(some(3)/2, 1) {
 				var naps []*braid.Future[int]
 				for range n {
 					naps = append(naps, braid.Submit(ctx, p, nap, time.Millisecond))
@@ -295,10 +285,7 @@ func TestManyWorkers(t *testing.T) {
 // TestQueueOfBadAndGood fills the queue of a pool with calls that die and calls that do
 // not.
 func TestQueueOfBadAndGood(t *testing.T) {
-	n := 100
-	if testing.Short() || raceEnabled {
-		n = 25
-	}
+	n := some(100)
 	p := newPool(t, multiprocessing.Config{Workers: 2, Queue: 8, Output: hush})
 	hows := []string{"panic", "error", "exit 0", "kill 9", "goexit", "unlock"}
 	var bad, good []*braid.Future[int]
@@ -324,7 +311,7 @@ func TestInputThatFails(t *testing.T) {
 	p := newPool(t, multiprocessing.Config{Workers: 2, MaxKills: 1000})
 	stop := killAtRandom(p, 5, 5*time.Millisecond, syscall.SIGKILL)
 	defer stop()
-	for _, at := range []int{0, 1, 3, 7, 500} {
+	for _, at := range []int{0, 1, 3, 7, some(500)} {
 		for _, ordered := range []bool{true, false} {
 			var got []int
 			var last error
@@ -381,10 +368,7 @@ func TestLeaveMapAmidDeaths(t *testing.T) {
 // TestSubmitRacesClose submits from many goroutines while the pool is closed: no call is
 // without outcome.
 func TestSubmitRacesClose(t *testing.T) {
-	n := 20
-	if testing.Short() {
-		n = 4
-	}
+	n := some(20)
 	for i := range n {
 		proctest.Check(t)
 		p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 2, Queue: 2, Grace: 20 * time.Millisecond})

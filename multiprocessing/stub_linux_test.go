@@ -449,7 +449,7 @@ func TestStubBreaksTheProtocol(t *testing.T) {
 		size := len(encodedFrame(wire.Header{Kind: kindResult}, fixed(1)))
 		step := 1
 		if testing.Short() {
-			step = 7
+			step = 7 // a sample
 		}
 		for i := 0; i < size; i += step {
 			how := fmt.Sprintf("flip %d", i)
