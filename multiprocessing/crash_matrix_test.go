@@ -210,3 +210,64 @@ func TestHangMatrix(t *testing.T) {
 	stop()
 	wantSquare(t, p)
 }
+
+// TestClosedDescriptors: a task that closes the descriptors of its worker, or puts others
+// in their place, costs that worker and nobody else anything.
+func TestClosedDescriptors(t *testing.T) {
+	for _, pipes := range []bool{false, true} {
+		t.Run(map[bool]string{false: "ring", true: "pipes"}[pipes], func(t *testing.T) {
+			p := newPool(t, multiprocessing.Config{Workers: 2, Pipes: pipes, Output: hush})
+			stop := beside(t, p)
+			for _, how := range []string{"close", "dup"} {
+				_, err := outcome(t, braid.Submit(context.Background(), p, misbehave, how))
+				// Whoever notices first ends it: the pool, its control link, or the runtime.
+				if c := crashOf(t, err); c.Phase != engine.PhaseRun {
+					t.Errorf("%s: %v", how, err)
+				}
+			}
+			stop()
+			wantSquare(t, p)
+		})
+	}
+}
+
+// slowReader is a result that takes its time to be read in the program.
+type slowReader struct{ N int }
+
+var (
+	readerIsIn  = make(chan struct{})
+	readerMayGo = make(chan struct{})
+)
+
+func (r slowReader) MarshalText() ([]byte, error) { return []byte{byte(r.N)}, nil }
+
+func (r *slowReader) UnmarshalText(b []byte) error {
+	if !multiprocessing.IsWorker() {
+		readerIsIn <- struct{}{}
+		<-readerMayGo
+	}
+	r.N = int(b[0])
+	return nil
+}
+
+var slowResult = braid.Define("test.slowResult", func(_ context.Context, n int) (slowReader, error) { return slowReader{n}, nil })
+
+// TestSlowResult: a result that hangs while it is read in the program holds up its own
+// call, and no other.
+func TestSlowResult(t *testing.T) {
+	for _, pipes := range []bool{false, true} {
+		t.Run(map[bool]string{false: "ring", true: "pipes"}[pipes], func(t *testing.T) {
+			p := newPool(t, multiprocessing.Config{Workers: 2, Pipes: pipes})
+			f := braid.Submit(context.Background(), p, slowResult, 7)
+			go func() { _, _ = f.Await(context.Background()) }() // and may read it itself
+			<-readerIsIn
+			for range 20 {
+				wantSquare(t, p)
+			}
+			readerMayGo <- struct{}{}
+			if got, err := outcome(t, f); err != nil || got.N != 7 {
+				t.Errorf("the slow result: %d, %v", got.N, err)
+			}
+		})
+	}
+}

@@ -46,7 +46,7 @@ type stub struct {
 		data    link
 	}
 	ring *rawRing
-	seq  uint64
+	late atomic.Uint64 // the call that is answered when it is cancelled
 }
 
 // A rawRing writes bytes into the ring to the program as whoever has its memory can:
@@ -218,6 +218,11 @@ func (s *stub) listen() {
 		switch f.Kind {
 		case kindPing:
 			_ = s.links.control.Send(wire.Header{Kind: kindPong}, nil, nil)
+		case kindCancel:
+			if f.Seq == s.late.Load() {
+				s.result(wire.Header{Kind: kindResult, Seq: f.Seq}, fixed(4))
+				s.result(wire.Header{Kind: kindResult, Seq: f.Seq}, fixed(5))
+			}
 		case kindStop:
 			os.Exit(0)
 		}
@@ -326,7 +331,9 @@ func (s *stub) answer(seq uint64, how string) {
 		mark(engine.PhaseRun, 0)
 		_ = s.control.Close()
 		_ = s.links.control.Close()
-	case "silence":
+	case "late":
+		s.late.Store(seq)
+		_, _ = os.Stdout.WriteString("late\n")
 	}
 }
 
@@ -409,6 +416,27 @@ func TestStubLies(t *testing.T) {
 		}
 		if got := p.Statistics().Deaths; got != 0 {
 			t.Errorf("%d workers died", got)
+		}
+	})
+}
+
+// TestStubLate: an answer that comes when the call is cancelled is its outcome, and one
+// that comes after that is nobody's.
+func TestStubLate(t *testing.T) {
+	eachLink(t, func(t *testing.T, pipes bool) {
+		said := make(chan string, 100)
+		p := stubPool(t, pipes, "plain", func(c *Config) { c.Output = func(o Output) { said <- o.Text } })
+		for range 3 {
+			f := braid.Submit(context.Background(), p, stubTask, "late")
+			<-said
+			f.Cancel(nil)
+			if got, err := f.Await(context.Background()); got != 4 || err != nil {
+				t.Errorf("the cancelled call: %d, %v", got, err)
+			}
+			wantGood(t, p)
+		}
+		if s := p.Statistics(); s.Strays != 3 || s.Deaths != 0 {
+			t.Errorf("%+v", s)
 		}
 	})
 }
