@@ -136,7 +136,11 @@ func writeMaps() {
 	select {}
 }
 
+// overflow calls itself until there is no more stack.
 func overflow(n int) int {
+	if n < 0 {
+		return n
+	}
 	var room [1 << 10]int
 	room[n%len(room)] = overflow(n+1) + 1
 	return room[n%7]
