@@ -430,8 +430,8 @@ func (w *worker) crash(why error) *engine.CrashError {
 	tail := w.outputs[1].last()
 	death := spawn.Explain(tail, st, w.oomKills, spawn.OOMKills())
 	c := &engine.CrashError{
-		PID: w.pid, ExitCode: st.ExitCode, Signal: cmp.Or(death.Signal, st.Signal), OOM: death.OOM,
-		Reason: death.Reason, Stderr: tail,
+		PID: w.pid, ExitCode: st.ExitCode, Signal: cmp.Or(death.Signal, st.Signal),
+		OOM: death.OOM || death.Threadless && w.pool.cfg.MemoryLimit > 0, Reason: death.Reason, Stderr: tail,
 		UserTime: st.UserTime, SystemTime: st.SystemTime, MaxRSS: st.MaxRSS,
 	}
 	if corrupt, ok := errors.AsType[*wire.CorruptError](why); ok {
