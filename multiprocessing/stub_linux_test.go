@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ type stub struct {
 		control *wire.Stream
 		data    link
 	}
+	mu   sync.Mutex // of writing to the data link
 	ring *rawRing
 	late atomic.Uint64 // the call that is answered when it is cancelled
 }
@@ -94,6 +96,8 @@ func encodedFrame(h wire.Header, payload []byte) []byte {
 
 // write writes raw bytes to the data link.
 func (s *stub) write(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.ring == nil {
 		_, _ = s.data.Write(b)
 		return
