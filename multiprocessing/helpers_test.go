@@ -162,6 +162,14 @@ func crashOf(t testing.TB, err error) *engine.CrashError {
 	return crash
 }
 
+// needsLinux skips t elsewhere, for a reason.
+func needsLinux(t testing.TB, why string) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		proctest.Skip(t, "%s", why)
+	}
+}
+
 // running waits until so many calls run.
 func running(t testing.TB, p *multiprocessing.Pool, n int) {
 	t.Helper()

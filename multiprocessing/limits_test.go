@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
-	"github.com/go-braid/braid/internal/proctest"
 	"github.com/go-braid/braid/multiprocessing"
 	"golang.org/x/sys/unix"
 )
@@ -81,9 +79,7 @@ var leaked []*os.File
 // TestLimits: each limit ends or hinders the task, and the error says which it was.
 // Calls beside it notice nothing.
 func TestLimits(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		proctest.Skip(t, "limits of memory need Linux")
-	}
+	needsLinux(t, "limits of memory need Linux")
 	ctx := context.Background()
 	t.Run("memory", func(t *testing.T) {
 		if raceEnabled {
@@ -211,9 +207,7 @@ func TestEnvironment(t *testing.T) {
 // the program happens to have open, whether they are marked close-on-exec or not, and
 // however many siblings it has.
 func TestInheritance(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		proctest.Skip(t, "descriptors are listed on Linux only")
-	}
+	needsLinux(t, "descriptors are listed on Linux only")
 	secret := filepath.Join(t.TempDir(), "secret")
 	for _, flags := range []int{unix.O_CLOEXEC, 0} {
 		fd, err := unix.Open(secret, unix.O_CREAT|unix.O_RDWR|flags, 0o600)
@@ -267,9 +261,7 @@ func TestNoCore(t *testing.T) {
 // TestNoListener: neither the program nor a worker has a socket to which others could
 // connect.
 func TestNoListener(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		proctest.Skip(t, "sockets are listed on Linux only")
-	}
+	needsLinux(t, "sockets are listed on Linux only")
 	for _, pipes := range []bool{false, true} {
 		t.Run(map[bool]string{false: "ring", true: "pipes"}[pipes], func(t *testing.T) {
 			p := newPool(t, multiprocessing.Config{Workers: 2, Pipes: pipes})

@@ -498,9 +498,7 @@ func TestScenario103_OutcomeInCallback(t *testing.T) {
 }
 
 func TestScenario116_NoStandardFiles(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		proctest.Skip(t, "the program for it needs Linux")
-	}
+	needsLinux(t, "the program for it needs Linux")
 	cmd := exec.CommandContext(deadline(t), "sh", "-c", `exec "$0" <&- >&- 2>&-`, os.Args[0])
 	cmd.Env = append(os.Environ(), asProgram+"=without standard files")
 	err := cmd.Run()

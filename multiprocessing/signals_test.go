@@ -109,6 +109,7 @@ func TestSignals(t *testing.T) {
 // TestStopped stops workers at each point of their lives. The pool notices, and ends
 // them.
 func TestStopped(t *testing.T) {
+	needsLinux(t, "whether a process is stopped is known on Linux only")
 	p := newPool(t, multiprocessing.Config{Workers: 2, Heartbeat: 100 * time.Millisecond, Output: hush})
 	stop := beside(t, p)
 	ctx := context.Background()
@@ -149,6 +150,7 @@ func TestStopped(t *testing.T) {
 
 // TestStoppedAtStart stops a worker before it is ready; another takes its place.
 func TestStoppedAtStart(t *testing.T) {
+	needsLinux(t, "whether a process is stopped is known on Linux only")
 	once := t.TempDir() + "/once"
 	p := newPool(t, multiprocessing.Config{Workers: 1, Heartbeat: 100 * time.Millisecond, Output: hush,
 		Env: append(multiprocessing.DefaultEnv, initEnv+"=stop", onceEnv+"="+once)})
@@ -161,6 +163,7 @@ func TestStoppedAtStart(t *testing.T) {
 // TestContinuedLate has a stopped worker go on after its call was cancelled. The call has
 // one outcome, and the next one its own.
 func TestContinuedLate(t *testing.T) {
+	needsLinux(t, "whether a process is stopped is known on Linux only")
 	tell := newTeller()
 	p := newPool(t, multiprocessing.Config{Workers: 1, Heartbeat: -1, Grace: time.Hour, Output: tell.output})
 	ctx := context.Background()

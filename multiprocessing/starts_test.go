@@ -97,6 +97,7 @@ func TestStartFailures(t *testing.T) {
 
 // TestStartRecovers: a start that fails is tried again.
 func TestStartRecovers(t *testing.T) {
+	needsLinux(t, "whether a process is stopped is known on Linux only")
 	for _, how := range []string{"exit 3", "panic", "kill 9", "stop"} {
 		t.Run(how, func(t *testing.T) {
 			p := newPool(t, multiprocessing.Config{Workers: 2, Output: hush, Heartbeat: 100 * time.Millisecond,
