@@ -49,7 +49,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	}
 	for w := range p.workers {
 		if w.state == starting {
-			p.after = append(p.after, w.kill)
+			p.abandon(w)
 		}
 	}
 	p.unlock()
@@ -59,6 +59,15 @@ func (p *Pool) Close(ctx context.Context) error {
 		return nil // only idle workers had not ended yet
 	}
 	return fmt.Errorf("multiprocessing: closing the pool cut short %d calls: %w", cancelled, cut)
+}
+
+// abandon ends a worker that is on its way and not needed any more. It needs p.mu.
+func (p *Pool) abandon(w *worker) {
+	if !w.retired {
+		w.retired = true
+		p.live--
+		p.after = append(p.after, w.kill)
+	}
 }
 
 // isDrained reports whether no call is left, but for one that was just freed. It needs

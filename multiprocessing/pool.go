@@ -365,12 +365,11 @@ func (p *Pool) launch(number int) (*worker, error) {
 	}
 	p.mu.Lock()
 	p.workers[w] = struct{}{}
-	over := p.isOver()
-	p.mu.Unlock()
-	w.serve(h)
-	if over {
-		w.kill() // Close has killed those that it knew of
+	if p.isOver() {
+		p.abandon(w) // as Close has done with those that it knew of
 	}
+	p.unlock()
+	w.serve(h)
 	return w, nil
 }
 

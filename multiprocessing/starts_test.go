@@ -166,6 +166,9 @@ func TestCloseDuringStart(t *testing.T) {
 		if _, err := outcome(t, f); !errors.Is(err, engine.ErrClosed) {
 			t.Errorf("the call: %v", err)
 		}
+		if s := p.Statistics(); s.Deaths != 0 || s.Workers != 0 || s.Starting != 0 {
+			t.Errorf("a worker that was not needed any more counts: %+v", s)
+		}
 	}
 }
 

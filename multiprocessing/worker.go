@@ -56,7 +56,7 @@ type worker struct {
 	state     int
 	tasks     int // calls that it has had
 	idleSince time.Time
-	retired   bool  // told to stop
+	retired   bool  // told to stop, or killed because it is not needed
 	failure   error // why it did not become ready
 	deaf      bool  // nothing more comes on its control link
 
@@ -169,7 +169,7 @@ func (w *worker) allHeard() {
 func (w *worker) ready() {
 	p := w.pool
 	p.mu.Lock()
-	if w.state != starting {
+	if w.state != starting || w.retired {
 		p.mu.Unlock()
 		return
 	}
