@@ -49,7 +49,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	}
 	for w := range p.workers {
 		if w.state == starting {
-			p.after = append(p.after, w.kill)
+			p.abandon(w)
 		}
 	}
 	p.unlock()
@@ -61,14 +61,28 @@ func (p *Pool) Close(ctx context.Context) error {
 	return fmt.Errorf("multiprocessing: closing the pool cut short %d calls: %w", cancelled, cut)
 }
 
+// abandon ends a worker that is on its way and not needed any more. It needs p.mu.
+func (p *Pool) abandon(w *worker) {
+	if !w.retired {
+		w.retired = true
+		p.live--
+		p.after = append(p.after, w.kill)
+	}
+}
+
 // isDrained reports whether no call is left, but for one that was just freed. It needs
 // p.mu.
 func (p *Pool) isDrained() bool {
+	return p.isOver() || p.closing && p.waiting.Len() == 0 && p.running == 0
+}
+
+// isOver reports whether Close waits for processes only.
+func (p *Pool) isOver() bool {
 	select {
 	case <-p.ending:
 		return true
 	default:
-		return p.closing && p.waiting.Len() == 0 && p.running == 0
+		return false
 	}
 }
 
@@ -89,11 +103,11 @@ func (p *Pool) Withdraw(why error) int {
 func (p *Pool) abort() int {
 	p.mu.Lock()
 	defer p.unlock()
-	n := p.waiting.Len()
+	n := p.waiting.Len() + p.running
 	p.refuseWaiting(engine.ErrClosed)
+	p.aborted.Store(true) // for those that are being given to their worker
 	for w := range p.workers {
 		w.running(func(j *job) {
-			n++
 			ctx := j.ctx // the job may be over, and another one, when it is cancelled
 			p.after = append(p.after, func() { ctx.Cancel(engine.ErrClosed) })
 		})

@@ -38,8 +38,9 @@ type job struct {
 	begin  int          // the first item that was sent last
 	sent   int          // and the first that was not
 
-	next  int // the first item without outcome; under worker.recv
-	kills int // workers that died of that item
+	next   int // the first item without outcome; under worker.recv
+	kills  int // workers that died of that item
+	losses int // and workers that died before they began it
 
 	timers [2]*time.Timer // under worker.mu: until SIGTERM and SIGKILL
 }
@@ -119,14 +120,25 @@ func (j *job) assign(w *worker) bool {
 			return j.unsent(w, err)
 		}
 	}
-	w.mu.Lock() // an interrupt waits until there is something to interrupt
+	pool, ctx := j.pool, j.ctx // a worker might answer before it is asked
+	w.mu.Lock()                // an interrupt waits until there is something to interrupt
+	if w.dead {
+		w.mu.Unlock()
+		return j.unsent(w, wire.ErrGone)
+	}
 	w.job.Store(j)
 	w.label = label{task: j.call.Spec().Task, index: j.call.Spec().Index, attempt: j.call.Attempt()}
 	j.watch.Start(run, (*runningJob)(j))
 	w.mu.Unlock()
-	if err := w.data.Send(h, m.Small, m.Bulk); err != nil && w.release(j) {
-		j.stopWatch()
-		return j.unsent(w, err)
+	if pool.aborted.Load() {
+		ctx.Cancel(engine.ErrClosed)
+	}
+	if err := w.data.Send(h, m.Small, m.Bulk); err != nil {
+		if errors.Is(err, wire.ErrTooLarge) && w.release(j) {
+			j.stopWatch()
+			return j.unsent(w, err)
+		}
+		w.kill() // it is dead or dying, and who buries it takes care of the call
 	}
 	if sent := w.pool.sent; sent != nil {
 		sent() // j may be complete, and another call's, by now
@@ -337,31 +349,50 @@ func (w *worker) whileRunning(j *job, f func()) {
 	}
 }
 
+// maxLosses is the number of workers in succession that may die with a call that they
+// had not begun, for no reason from outside, before the call is to blame: its argument
+// may be more than a worker can take.
+const maxLosses = 20
+
 // orphaned deals with a job whose worker is dead.
 func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 	j.stopWatch()
-	seq, item, phase := splitMark(w.data.PeerMark())
-	if seq != j.seq || item < j.next || phase == engine.PhaseIdle {
-		// It was between two items, or had not even begun.
-		if j.batch && j.next == j.body.Len() {
-			j.finishBatch()
-			return
-		}
-		if j.isLate() {
-			j.call.NotRun(engine.Interrupt(j.run, crash))
-			j.over()
-			return
-		}
-		j.again(&engine.NotStartedError{Err: crash})
+	if j.batch && j.next == j.body.Len() {
+		j.finishBatch()
 		return
 	}
-	j.kills++
+	seq, item, phase := splitMark(w.data.PeerMark())
+	begun := seq == j.seq && item >= j.next && phase != engine.PhaseIdle
+	if item >= j.sent {
+		item = j.next // the mark is what a dead process has left, and need not make sense
+	}
+	switch {
+	case begun:
+		j.kills++
+	case j.isLate():
+		// Another attempt would be cut short as well.
+		j.call.NotRun(engine.Interrupt(j.run, crash))
+		j.over()
+		return
+	default:
+		// It was between two items, or had not even begun.
+		if !w.wasShot() {
+			j.losses++
+		}
+		if j.losses < maxLosses {
+			j.again(&engine.NotStartedError{Err: crash})
+			return
+		}
+		item, phase = j.next, engine.PhaseDecode
+	}
 	crash.Phase = phase
 	var err error = crash
 	started := phase != engine.PhaseDecode
 	switch {
 	case j.run.Err() != nil:
 		err = engine.Interrupt(j.run, crash)
+	case !begun:
+		err = fmt.Errorf("%w (%d of them, before they had begun it): %w", engine.ErrPoison, j.losses, crash)
 	case j.kills >= j.pool.cfg.MaxKills && (!started || j.call.Spec().Policy.Idempotent):
 		err = fmt.Errorf("%w (%d of them): %w", engine.ErrPoison, j.kills, crash)
 	case !started:
@@ -384,7 +415,7 @@ func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 		err = &engine.NotStartedError{Err: err}
 	}
 	j.body.SetError(item, j.wrap(w, err))
-	j.next, j.kills = item+1, 0
+	j.next, j.kills, j.losses = item+1, 0, 0
 	if j.next == j.body.Len() {
 		j.finishBatch()
 		return
@@ -415,7 +446,7 @@ func (j *job) recycle() {
 func (j *job) successor() *job {
 	return &job{
 		pool: j.pool, call: j.call, body: j.body, batch: j.batch, ctx: j.ctx, own: j.own,
-		next: j.next, kills: j.kills, known: true,
+		next: j.next, kills: j.kills, losses: j.losses, known: true,
 	}
 }
 

@@ -2,9 +2,11 @@ package multiprocessing
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"sync"
+	"time"
 )
 
 // An Output is a line that a worker has written to its standard output or error.
@@ -41,31 +43,50 @@ const (
 type outlet struct {
 	worker *worker
 	stderr bool
+	pipe   *os.File
 	over   chan struct{} // closed at the end of the stream
 
 	mu   sync.Mutex
 	tail []byte // the last that was written
 }
 
-// drain reads from r until its end.
-func (o *outlet) drain(r *os.File) {
+// maxRest is the most that is read after the death of the worker: more than a pipe
+// holds, so that all that the worker wrote is among it, and an end to what others write
+// who have inherited the pipe.
+const maxRest = 1 << 20
+
+// end says that the worker is dead: what is in the pipe is read, and then it is closed,
+// even if a descendant of the worker has it still.
+func (o *outlet) end() { _ = o.pipe.SetReadDeadline(time.Now()) }
+
+// drain reads from the pipe until its end.
+func (o *outlet) drain() {
 	defer close(o.over)
-	defer r.Close()
+	defer o.pipe.Close()
 	buf := make([]byte, 32<<10)
 	var line []byte
+	read, rest := o.pipe.Read, 0
 	for {
-		n, err := r.Read(buf)
+		n, err := read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			read, err = func(b []byte) (int, error) { return readRest(o.pipe, b) }, nil
+			rest = maxRest
+		} else if rest > 0 {
+			if rest -= n; rest <= 0 {
+				err = io.EOF
+			}
+		}
 		o.remember(buf[:n])
-		rest := buf[:n]
+		lines := buf[:n]
 		for {
-			i := bytes.IndexByte(rest, '\n')
+			i := bytes.IndexByte(lines, '\n')
 			if i < 0 {
 				break
 			}
-			o.emit(append(line, rest[:i]...))
-			line, rest = line[:0], rest[i+1:]
+			o.emit(append(line, lines[:i]...))
+			line, lines = line[:0], lines[i+1:]
 		}
-		for line = append(line, rest...); len(line) >= maxLine; line = append(line[:0], line[maxLine:]...) {
+		for line = append(line, lines...); len(line) >= maxLine; line = append(line[:0], line[maxLine:]...) {
 			o.emit(line[:maxLine])
 		}
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/spawn"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/internal/wire"
 	"github.com/go-braid/braid/strand"
@@ -40,11 +41,12 @@ var ErrNotPortable = errors.New("a closure cannot run in another process: make t
 // A call whose context is done, or that reaches its Timeout, is really stopped: see
 // Config.Grace.
 type Pool struct {
-	host   engine.Host
-	cfg    Config
-	env    []string
-	seq    atomic.Uint64
-	strays atomic.Uint64
+	host    engine.Host
+	cfg     Config
+	env     []string
+	seq     atomic.Uint64
+	strays  atomic.Uint64
+	aborted atomic.Bool // Close has cancelled the calls that it found with workers
 
 	mu            sync.Mutex
 	arrived       sync.Cond // files have
@@ -246,13 +248,12 @@ func (p *Pool) requeue(j *job) {
 		j.queued.Start(j.ctx, (*queuedJob)(j))
 	} else {
 		p.counters.refused++
+		p.settling++
 	}
 	p.unlock()
 	if err != nil {
 		j.refuse(err)
-		p.mu.Lock()
-		p.wakeQuiet()
-		p.unlock()
+		p.settled()
 		return
 	}
 	p.dispatch()
@@ -297,9 +298,13 @@ func (p *Pool) await(ctx context.Context, j *job) {
 
 // give has w, which is busy from now on, run j.
 func (p *Pool) give(w *worker, j *job) {
-	if !j.assign(w) {
-		p.settled()
+	if j.assign(w) {
+		return
 	}
+	if p.oneShot { // it waits for a call that will not come
+		_ = w.control.Send(wire.Header{Kind: kindStop}, nil, nil)
+	}
+	p.settled()
 }
 
 // dispatch gives queued calls to idle workers, and starts workers if there are too
@@ -368,7 +373,10 @@ func (p *Pool) launch(number int) (*worker, error) {
 	}
 	p.mu.Lock()
 	p.workers[w] = struct{}{}
-	p.mu.Unlock()
+	if p.isOver() {
+		p.abandon(w) // as Close has done with those that it knew of
+	}
+	p.unlock()
 	w.serve(h)
 	return w, nil
 }
@@ -508,19 +516,29 @@ const (
 // startFailure counts a failed start. The next attempt is made after a pause, from
 // 10 ms on, that doubles. It needs p.mu.
 func (p *Pool) startFailure(err error, shot bool) {
-	if shot {
+	switch {
+	case shot:
 		p.startKills++
-	} else {
+	case spawn.Scarce(err) && p.live > p.starting:
+		// The workers that there are serve the calls until there is room for more.
+		p.pauseStarts(50 * time.Millisecond)
+		return
+	default:
 		p.startFailures++
 	}
 	if p.startFailures >= maxStartFailures || p.startKills >= maxStartKills {
 		p.breakDown(fmt.Errorf("%d workers in succession could not be started: %w", p.startFailures+p.startKills, err))
 		return
 	}
+	p.pauseStarts(5 * time.Millisecond << p.startFailures)
+}
+
+// pauseStarts keeps the pool from starting workers for a while. It needs p.mu.
+func (p *Pool) pauseStarts(d time.Duration) {
 	if p.retryAt != nil {
 		return
 	}
-	p.retryAt = time.AfterFunc(5*time.Millisecond<<p.startFailures, func() {
+	p.retryAt = time.AfterFunc(d, func() {
 		p.mu.Lock()
 		p.retryAt = nil
 		p.unlock()
@@ -607,13 +625,13 @@ func (p *Pool) putFiles(w *worker, f wire.Frame) {
 	p.arrived.Broadcast()
 }
 
-// takeFiles waits for the files of a result, which come on the control link. If the
-// worker dies before they have, there are none.
+// takeFiles waits for the files of a result, which come on the control link. If that
+// ends before they have, there are none.
 func (p *Pool) takeFiles(w *worker, seq uint64) []*os.File {
 	k := fileKey{w, seq}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.files[k] == nil && w.state != stopping {
+	for p.files[k] == nil && !w.deaf {
 		p.arrived.Wait()
 	}
 	files := p.files[k]

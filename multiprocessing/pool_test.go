@@ -5,14 +5,11 @@ package multiprocessing_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,105 +21,14 @@ import (
 )
 
 var (
-	echo   = braid.Define("test.echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
-	floats = braid.Define("test.floats", func(_ context.Context, v []float64) ([]float64, error) { return v, nil })
-	whoami = braid.Define("test.whoami", func(context.Context, struct{}) (int, error) { return os.Getpid(), nil })
-	nap    = braid.Define("test.nap", func(ctx context.Context, d time.Duration) (int, error) {
+	echo      = braid.Define("test.echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
+	echoAgain = braid.Define("test.echoAgain", func(_ context.Context, b []byte) ([]byte, error) { return b, nil }, braid.Idempotent())
+	floats    = braid.Define("test.floats", func(_ context.Context, v []float64) ([]float64, error) { return v, nil })
+	whoami    = braid.Define("test.whoami", func(context.Context, struct{}) (int, error) { return os.Getpid(), nil })
+	nap       = braid.Define("test.nap", func(ctx context.Context, d time.Duration) (int, error) {
 		return os.Getpid(), strand.Sleep(ctx, d)
 	})
-	misbehave = braid.Define("test.misbehave", func(ctx context.Context, how string) (int, error) {
-		return misbehaving(ctx, how)
-	})
-	misbehaveAgain = braid.Define("test.misbehaveAgain", func(ctx context.Context, how string) (int, error) {
-		return misbehaving(ctx, how)
-	}, braid.Idempotent())
 )
-
-var errSentinel = errors.New("test: a sentinel of the tests")
-
-type oddError struct{ Number int }
-
-func (e *oddError) Error() string { return fmt.Sprintf("odd: %d", e.Number) }
-
-func init() {
-	braid.RegisterError(errSentinel)
-	braid.RegisterErrorType[*oddError]()
-}
-
-func misbehaving(ctx context.Context, how string) (int, error) {
-	switch how {
-	case "panic":
-		panic("boom")
-	case "goexit":
-		runtime.Goexit()
-	case "exit":
-		os.Exit(7)
-	case "kill":
-		kill(syscall.SIGKILL)
-	case "segv":
-		kill(syscall.SIGSEGV)
-	case "stop":
-		kill(syscall.SIGSTOP)
-	case "fatal":
-		new(sync.Mutex).Unlock()
-	case "goroutine panic":
-		go func() { panic("elsewhere") }()
-		select {}
-	case "deaf":
-		select {}
-	case "busy":
-		for n := 0; ; n++ {
-			if n < 0 {
-				return n, nil
-			}
-		}
-	case "sentinel":
-		return 0, fmt.Errorf("wrapped: %w", errSentinel)
-	case "odd":
-		return 0, &oddError{3}
-	case "path":
-		_, err := os.Open("/nonexistent/file")
-		return 0, err
-	case "wait":
-		<-ctx.Done()
-		return 0, context.Cause(ctx)
-	case "close":
-		for fd := 3; fd < 40; fd++ {
-			_ = os.NewFile(uintptr(fd), "x").Close()
-		}
-		select {}
-	}
-	return 0, nil
-}
-
-func kill(sig syscall.Signal) {
-	p, _ := os.FindProcess(os.Getpid())
-	_ = p.Signal(sig)
-	select {}
-}
-
-func newPool(t testing.TB, cfg multiprocessing.Config) *multiprocessing.Pool {
-	t.Helper()
-	proctest.Check(t)
-	p, err := multiprocessing.NewPool(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		if err := p.Close(ctx); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return p
-}
-
-func deadline(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 func TestResults(t *testing.T) {
 	for _, pipes := range []bool{false, true} {
@@ -187,47 +93,10 @@ func TestMapManyTinyCalls(t *testing.T) {
 	}
 }
 
-// TestDeaths kills workers in all ways; a neighbour notices nothing.
-func TestDeaths(t *testing.T) {
-	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 2, Grace: 200 * time.Millisecond, Heartbeat: 20 * time.Millisecond, Output: func(multiprocessing.Output) {}})
-	neighbour := braid.Submit(ctx, p, nap, 3*time.Second)
-	for _, c := range []struct {
-		how, signal, reason string
-		code                int
-	}{
-		{how: "exit", code: 7},
-		{how: "kill", code: -1, signal: "SIGKILL"},
-		{how: "segv", code: 2, signal: "SIGSEGV", reason: "SIGSEGV"},
-		{how: "fatal", code: 2, reason: "fatal error: sync: unlock of unlocked mutex"},
-		{how: "goroutine panic", code: 2, reason: "panic: elsewhere"},
-		{how: "stop", code: -1, signal: "SIGKILL"},
-		{how: "close", code: -1, signal: "SIGKILL"},
-	} {
-		_, err := braid.Submit(ctx, p, misbehave, c.how).Await(ctx)
-		crash, ok := errors.AsType[*braid.CrashError](err)
-		if !ok {
-			t.Errorf("%s: the error is %v", c.how, err)
-			continue
-		}
-		if c.how == "close" && crash.Phase == engine.PhaseRun {
-			continue // whoever notices first ends it: the pool, its control link, or the runtime
-		}
-		if crash.ExitCode != c.code || crash.Signal != c.signal || !strings.Contains(crash.Reason, c.reason) || crash.Phase != engine.PhaseRun {
-			t.Errorf("%s: code %d, signal %q, reason %q, phase %q", c.how, crash.ExitCode, crash.Signal, crash.Reason, crash.Phase)
-		}
-		if errors.Is(err, braid.ErrNotStarted) {
-			t.Errorf("%s: the error says that the task did not run", c.how)
-		}
-	}
-	if _, err := neighbour.Await(ctx); err != nil {
-		t.Errorf("the call of the other worker failed: %v", err)
-	}
-}
-
 // TestPoison: an idempotent call costs three workers, and no more.
 func TestPoison(t *testing.T) {
 	ctx, p := deadline(t), newPool(t, multiprocessing.Config{Workers: 1})
-	_, err := braid.Submit(ctx, p, misbehaveAgain, "kill").Await(ctx)
+	_, err := braid.Submit(ctx, p, misbehaveAgain, "kill 9").Await(ctx)
 	task, _ := errors.AsType[*braid.TaskError](err)
 	if !errors.Is(err, braid.ErrPoison) || task == nil || task.Attempt != 3 {
 		t.Errorf("the error is %v", err)
@@ -302,7 +171,7 @@ func TestProcess(t *testing.T) {
 	for _, c := range []struct {
 		how  string
 		code int
-	}{{"nothing", 0}, {"sentinel", 1}, {"panic", 2}, {"exit", 7}, {"kill", -9}} {
+	}{{"nothing", 0}, {"sentinel", 1}, {"panic", 2}, {"exit 7", 7}, {"kill 9", -9}} {
 		p, err := multiprocessing.Start(ctx, misbehave, c.how, multiprocessing.Named("it"))
 		if err != nil {
 			t.Fatal(err)

@@ -129,11 +129,7 @@ func (p *Pool) only() (*worker, error) {
 func (p *Process) wait() {
 	ctx := context.Background()
 	p.err = p.await(ctx)
-	if errors.Is(p.err, engine.ErrNotStarted) && !isDecoding(p.err) {
-		p.worker.kill() // it has got no call, after which it would end
-	}
-	<-p.worker.proc.Done()
-	_ = p.pool.Close(ctx)
+	_ = p.pool.Close(ctx) // which ends a process that its call has not reached
 	st := p.worker.proc.State()
 	p.code = st.ExitCode
 	if n := st.SignalNumber; n != 0 {

@@ -169,6 +169,11 @@ func (s *server) lookup(name []byte) (engine.Function, error) {
 func (s *server) listen() {
 	for {
 		f, err := s.control.Recv()
+		if _, corrupt := errors.AsType[*wire.CorruptError](err); corrupt {
+			// The program lives, and kills what this process has started.
+			fmt.Fprintf(os.Stderr, "braid: this worker process does not understand the program: %v\n", err)
+			os.Exit(exitProtocol)
+		}
 		if err != nil {
 			spawn.KillFamily()
 			os.Exit(exitOrphan)
@@ -269,8 +274,10 @@ func (s *server) call(f wire.Frame) bool {
 	if cause != nil {
 		c.ctx.Cancel(cause)
 	}
+	s.item = h.first
 	var files []*os.File
 	if f.Flags&flagFiles != 0 {
+		s.phase(engine.PhaseDecode) // this process may not have room for them
 		files = s.takeFiles(f.Seq)
 	}
 	fn, unknown := s.lookup(name)
@@ -278,7 +285,6 @@ func (s *server) call(f wire.Frame) bool {
 	if h.items > 1 || f.Flags&flagBatch != 0 {
 		c.rest.began = time.Now()
 	}
-	s.item = h.first
 	return s.run(c)
 }
 

@@ -52,19 +52,22 @@ type worker struct {
 	mu     sync.Mutex
 	label  label // what it runs or has run last; under mu
 	doomed bool  // under mu: it was asked to end, and may do so at any moment
+	dead   bool  // under mu: its last call is dealt with, and it must have no other
 
 	// Under pool.mu.
 	state     int
 	tasks     int // calls that it has had
 	idleSince time.Time
-	retired   bool  // told to stop
+	retired   bool  // told to stop, or killed because it is not needed
 	failure   error // why it did not become ready
+	deaf      bool  // nothing more comes on its control link
 
 	oomKills int       // of the kernel, before it was started
 	pinged   time.Time // of the monitor alone: the last question
 	ponged   atomic.Int64
 	stopped  int           // looks at which it was stopped: of the monitor
 	answered chan struct{} // closed when it is ready or will not be
+	heard    chan struct{} // closed when nothing more comes on its control link
 }
 
 // spawn starts a process for a worker.
@@ -74,7 +77,7 @@ func (p *Pool) spawn(number int) (*worker, error) {
 		return nil, err
 	}
 	defer l.closeChild()
-	w := &worker{pool: p, number: number, born: time.Now(), answered: make(chan struct{}), oomKills: spawn.OOMKills()}
+	w := &worker{pool: p, number: number, born: time.Now(), answered: make(chan struct{}), heard: make(chan struct{}), oomKills: spawn.OOMKills()}
 	w.freed = func() { p.freed(w) }
 	var reads, writes [2]*os.File
 	for i := range 2 {
@@ -104,8 +107,8 @@ func (p *Pool) spawn(number int) (*worker, error) {
 	}
 	w.pid, w.control, w.data = w.proc.PID(), l.control, l.data
 	for i := range 2 {
-		w.outputs[i] = &outlet{worker: w, stderr: i == 1, over: make(chan struct{})}
-		go w.outputs[i].drain(reads[i])
+		w.outputs[i] = &outlet{worker: w, stderr: i == 1, pipe: reads[i], over: make(chan struct{})}
+		go w.outputs[i].drain()
 	}
 	return w, nil
 }
@@ -123,6 +126,7 @@ const lastGasp = 100 * time.Millisecond
 
 // listen serves the control link until it is closed.
 func (w *worker) listen() {
+	defer w.allHeard()
 	for {
 		f, err := w.control.Recv()
 		if err != nil {
@@ -154,11 +158,21 @@ func (w *worker) listen() {
 	}
 }
 
+// allHeard says that nothing more comes on the control link.
+func (w *worker) allHeard() {
+	p := w.pool
+	p.mu.Lock()
+	w.deaf = true
+	p.arrived.Broadcast()
+	p.mu.Unlock()
+	close(w.heard)
+}
+
 // ready is called when the worker can take calls.
 func (w *worker) ready() {
 	p := w.pool
 	p.mu.Lock()
-	if w.state != starting {
+	if w.state != starting || w.retired {
 		p.mu.Unlock()
 		return
 	}
@@ -176,7 +190,8 @@ func (w *worker) ready() {
 	if l := p.cfg.Listener; l != nil && l.WorkerStarted != nil {
 		l.WorkerStarted(w.event(nil))
 	}
-	p.dispatch()
+	// Not here: who listens must not be held up by the argument of a call.
+	go p.dispatch()
 }
 
 // read serves the data link until the worker is dead and all that it has sent is
@@ -269,6 +284,10 @@ func (w *worker) handle(f wire.Frame) {
 	case kindResult:
 		w.result(j, f)
 	case kindDone:
+		if !j.batch {
+			w.pool.strays.Add(1)
+			return
+		}
 		if p := (parser{rest: f.Payload}); len(f.Payload) == 8 {
 			j.body.Took(max(1, j.sent-j.begin), time.Duration(p.int()))
 		}
@@ -277,19 +296,24 @@ func (w *worker) handle(f wire.Frame) {
 		} else if w.release(j) {
 			j.succeed()
 		}
+	default:
+		w.pool.strays.Add(1)
 	}
 }
 
 // result deals with the outcome of an item.
 func (w *worker) result(j *job, f wire.Frame) {
 	item := int(f.Index)
-	if item < j.next || item >= j.body.Len() {
+	if item < j.next || item >= j.sent {
 		w.pool.strays.Add(1)
 		return
 	}
 	m := engine.Message{Small: f.Payload, Owned: f.Owned}
 	if f.Flags&flagFiles != 0 {
-		m.Files = w.pool.takeFiles(w, f.Seq)
+		if m.Files = w.pool.takeFiles(w, f.Seq); m.Files == nil {
+			w.pool.strays.Add(1) // it dies; without them, the result is none
+			return
+		}
 	}
 	var err error
 	if f.Flags&(flagError|flagFailed|flagNotRun) != 0 {
@@ -301,7 +325,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 		err = &engine.CodecError{Phase: engine.PhaseResult, Err: broken}
 	}
 	j.next = item + 1
-	j.kills = 0
+	j.kills, j.losses = 0, 0
 	if j.batch {
 		if err != nil {
 			j.expire(err)
@@ -353,9 +377,15 @@ func (w *worker) kill() {
 	_ = w.proc.Kill()
 }
 
+// outputTime is how long a call whose worker is dead waits for Config.Output to take in
+// what the worker wrote.
+const outputTime = time.Second
+
 // died deals with the death of the worker: the last act of its reader.
 func (w *worker) died(why error) {
 	p := w.pool
+	// Its last words come first: that it is ready, or why it is not.
+	<-w.heard
 	p.mu.Lock()
 	was := w.state
 	w.state = stopping
@@ -367,10 +397,12 @@ func (w *worker) died(why error) {
 		close(w.answered)
 	}
 	for _, o := range w.outputs {
-		// Who still holds the other end is not the worker's business any more.
+		o.end()
+	}
+	for _, o := range w.outputs {
 		select {
 		case <-o.over:
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(outputTime):
 		}
 	}
 	crash := w.crash(why)
@@ -383,6 +415,7 @@ func (w *worker) died(why error) {
 	_ = w.control.Close()
 	w.mu.Lock()
 	j := w.job.Swap(nil)
+	w.dead = true
 	w.mu.Unlock()
 	if j != nil {
 		j.orphaned(w, crash)
@@ -403,10 +436,17 @@ func (w *worker) died(why error) {
 	p.buried(w, was, err)
 }
 
-// wasShot reports whether a signal from elsewhere has ended the worker.
+// wasShot reports whether a signal from elsewhere has ended the worker: one that people
+// and supervisors send, not one that a fault of its own brings about.
 func (w *worker) wasShot() bool {
 	st := w.proc.State()
-	return st.Signal == "SIGKILL" && !st.Killed && spawn.OOMKills() == w.oomKills
+	switch st.Signal {
+	case "SIGKILL":
+		return !st.Killed && spawn.OOMKills() == w.oomKills
+	case "SIGTERM", "SIGHUP", "SIGINT":
+		return true
+	}
+	return false
 }
 
 // crash describes the death of the worker.
@@ -414,12 +454,9 @@ func (w *worker) crash(why error) *engine.CrashError {
 	st := w.proc.State()
 	tail := w.outputs[1].last()
 	death := spawn.Explain(tail, st, w.oomKills, spawn.OOMKills())
-	if death.InRuntime && w.pool.cfg.MemoryLimit > 0 {
-		death.OOM = true
-	}
 	c := &engine.CrashError{
-		PID: w.pid, ExitCode: st.ExitCode, Signal: cmp.Or(death.Signal, st.Signal), OOM: death.OOM,
-		Reason: death.Reason, Stderr: tail,
+		PID: w.pid, ExitCode: st.ExitCode, Signal: cmp.Or(death.Signal, st.Signal),
+		OOM: death.OOM || (death.InRuntime || death.Threadless) && w.pool.cfg.MemoryLimit > 0, Reason: death.Reason, Stderr: tail,
 		UserTime: st.UserTime, SystemTime: st.SystemTime, MaxRSS: st.MaxRSS,
 	}
 	if corrupt, ok := errors.AsType[*wire.CorruptError](why); ok {

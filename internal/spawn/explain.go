@@ -13,6 +13,10 @@ type Death struct {
 	// got any: a queue of the garbage collector's, for one, in Go 1.26
 	// (runtime.newSpanSPMC).
 	InRuntime bool
+
+	// Threadless says that the process could not have another thread, which is for want
+	// of memory if that is limited: a thread needs a stack.
+	Threadless bool
 }
 
 // Explain tells from how a process ended, and from the last that it wrote to its standard
@@ -35,6 +39,8 @@ func Explain(stderr string, st State, killsBefore, killsNow int) Death {
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimRight(line, "\r\n")
 		switch {
+		case strings.HasPrefix(line, "runtime/cgo: pthread_create failed: "), strings.HasPrefix(line, "runtime: failed to create new OS thread"):
+			return Death{Reason: line, Threadless: true}
 		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "runtime: goroutine stack exceeds"):
 			return Death{Reason: line}
 		case strings.HasPrefix(line, "fatal error: "):

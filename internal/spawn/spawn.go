@@ -3,10 +3,12 @@
 package spawn
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-braid/braid/internal/procgroup"
@@ -73,6 +75,17 @@ func Start(s Spec) (*Process, error) {
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	go p.reap()
 	return p, nil
+}
+
+// Scarce reports whether err, of a start that failed, says that the system has no room
+// for it just now: no descriptors, no memory, no process.
+func Scarce(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // reap waits for the process, kills what it has left of its group, and frees its number.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -169,6 +170,57 @@ func TestRingCorruptFrame(t *testing.T) {
 				wantCorrupt(t, fmt.Sprintf("TryRecv of %d bytes with byte %d wrong", n, i), err)
 			}()
 		}
+	}
+}
+
+// TestRingFlip changes each bit of a frame, but for the padding after it.
+func TestRingFlip(t *testing.T) {
+	p := payload(50, 0)
+	good := sealed(fragment{Header: sample, total: 50}, p)
+	a, b := ringPair(t, minRing, 1<<20, 0)
+	for i := range 8 * len(good) {
+		bad := slices.Clone(good)
+		bad[i/8] ^= 1 << (i % 8)
+		copy(a.out.data, bad)
+		a.out.words.tail.Store(headerSize + roundUp(len(p)))
+		_, ok, err := b.TryRecv()
+		wantCorrupt(t, fmt.Sprintf("TryRecv (%v) with bit %d of byte %d wrong", ok, i%8, i/8), err)
+	}
+}
+
+// TestRingCut publishes two frames up to each byte, and no more: what is complete is
+// received, and what is not is never taken for a frame.
+func TestRingCut(t *testing.T) {
+	p := payload(50, 0)
+	one := append(sealed(fragment{Header: sample, total: 50}, p), make([]byte, roundUp(len(p))-uint64(len(p)))...)
+	both := append(slices.Clone(one), one...)
+	for n := range len(both) + 1 {
+		func() {
+			a, b := ringPair(t, minRing, 1<<20, 0)
+			defer a.Close()
+			defer b.Close()
+			copy(a.out.data, both)
+			a.out.words.tail.Store(uint64(n))
+			b.HangUp()
+			for range n / len(one) {
+				f, ok, err := b.TryRecv()
+				if !ok {
+					t.Fatalf("cut after %d bytes: no frame, %v", n, err)
+				}
+				wantFrame(t, f, err, sample, nil, p)
+			}
+			f, ok, err := b.TryRecv()
+			if n%len(one) == 0 {
+				if ok || err != io.EOF {
+					t.Errorf("cut after %d bytes: %+v, %v", n, f, err)
+				}
+				return
+			}
+			if ok {
+				t.Errorf("cut after %d bytes: the frame %+v", n, f)
+			}
+			wantCorrupt(t, fmt.Sprintf("cut after %d bytes", n), err)
+		}()
 	}
 }
 
