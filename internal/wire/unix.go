@@ -10,9 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewSocket makes a Socket of a descriptor, which is the socket's from now on, also if
-// there is an error. Processes that are started later do not inherit it.
+// NewSocket makes a Socket of a descriptor, which is the Socket's from now on. Processes
+// that are started later do not inherit it. If it is no socket, it may be anything, and is
+// left as it is.
 func NewSocket(fd int) (*Socket, error) {
+	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
+		return nil, fmt.Errorf("descriptor %d is no socket: %w", fd, os.NewSyscallError("getsockopt", err))
+	}
 	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
