@@ -153,7 +153,7 @@ func Create(k *Kind, p Params, init func(r *Region)) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := shm.Create("braid-"+k.Name, size)
+	f, err := shm.Create("braid-shared-"+k.Name, size)
 	if err != nil {
 		return nil, err
 	}
