@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -412,4 +413,16 @@ func (s *stage) Park(ctx context.Context, _ strand.Op, w strand.Waitable) error 
 func cancelled(ctx context.Context, meanwhile func(), f func(ctx context.Context) error) error {
 	s := &stage{meanwhile: meanwhile}
 	return f(strand.WithParker(ctx, s))
+}
+
+// stop stops a process by a signal, and waits until it is stopped.
+func stop(t testing.TB, p *multiprocessing.Process) {
+	t.Helper()
+	if err := syscall.Kill(p.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it is stopped", func() bool {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+		return err == nil && strings.HasPrefix(string(b[bytes.LastIndexByte(b, ')')+1:]), " T")
+	})
 }
