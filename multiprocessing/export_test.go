@@ -35,3 +35,8 @@ func Reopen[A, B any](from A, to B) error {
 
 // SetStep has f called between the steps of operations of queues.
 func SetStep(f func(name string)) { step = f }
+
+// Memory returns the memory of a shared object.
+func Memory(o interface{ memory() []byte }) []byte { return o.memory() }
+
+func (s shared) memory() []byte { return s.h.region.Bytes() }

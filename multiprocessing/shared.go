@@ -88,6 +88,7 @@ func (s shared) enter() error {
 		s.exit()
 		return errClosed
 	}
+	s.h.region.Order()
 	return nil
 }
 
@@ -100,6 +101,7 @@ func (s shared) mustEnter(operation string) {
 
 // exit ends an operation.
 func (s shared) exit() {
+	s.h.region.Order()
 	if s.h.uses.Add(-1) == isClosed {
 		s.h.last.Do(s.h.region.Release)
 	}

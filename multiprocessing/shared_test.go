@@ -426,3 +426,73 @@ func stop(t testing.TB, p *multiprocessing.Process) {
 		return err == nil && strings.HasPrefix(string(b[bytes.LastIndexByte(b, ')')+1:]), " T")
 	})
 }
+
+// FuzzMemory writes nonsense into the memory of objects, as a process that runs wild may:
+// their operations end, well or with an error or a panic of theirs.
+func FuzzMemory(f *testing.F) {
+	f.Add(uint16(0), []byte{1})
+	f.Add(uint16(8), []byte("\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Add(uint16(0), bytes.Repeat([]byte{0xff}, 3000))
+	f.Add(uint16(0), bytes.Repeat([]byte{0, 0x80, 3}, 3000))
+	f.Fuzz(func(t *testing.T, at uint16, b []byte) {
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		scribble := func(m []byte) {
+			if int(at) < len(m) {
+				copy(m[at:], b)
+			}
+		}
+		safely := func(f func()) {
+			defer func() {
+				if v := recover(); v != nil {
+					if _, ok := v.(runtime.Error); ok {
+						panic(v)
+					}
+				}
+			}()
+			f()
+		}
+		q := made[*multiprocessing.Queue[string]](t)(multiprocessing.NewQueue[string](50, multiprocessing.MaxBytes(4096)))
+		for i := range 5 {
+			if err := q.TryPut(fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		scribble(multiprocessing.Memory(q))
+		_, _ = q.TryGet()
+		_ = q.TryPut("six")
+		_ = q.Join(gone)
+		_ = q.Statistics()
+		safely(q.TaskDone)
+		_, _ = q.ShutdownNow()
+
+		s := made[*multiprocessing.Semaphore](t)(multiprocessing.NewSemaphore(5))
+		scribble(multiprocessing.Memory(s))
+		_ = s.TryAcquire(1)
+		safely(func() { s.Release(3) })
+		_ = s.Statistics()
+
+		w := made[*multiprocessing.Barrier](t)(multiprocessing.NewBarrier(2))
+		scribble(multiprocessing.Memory(w))
+		_, _ = w.Wait(gone)
+		w.Abort()
+		_, _ = w.Wait(t.Context())
+		w.Reset()
+		_ = w.Statistics()
+
+		m := made[*multiprocessing.Mutex](t)(multiprocessing.NewMutex())
+		c := made[*multiprocessing.Condition](t)(multiprocessing.NewCondition(m))
+		if !m.TryLock() {
+			t.Fatal("a new mutex is locked")
+		}
+		scribble(multiprocessing.Memory(c))
+		c.Notify(3)
+		c.NotifyAll()
+		_ = c.Statistics()
+		scribble(multiprocessing.Memory(m))
+		_ = m.TryLock()
+		_, _ = m.Recover(gone)
+		_ = m.Statistics()
+		safely(m.Unlock)
+	})
+}

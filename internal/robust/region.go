@@ -132,6 +132,8 @@ type Region struct {
 	looked atomic.Int64
 	turn   int // of the slot that Look looks at next; under lookMu
 	lookMu sync.Mutex
+
+	order atomic.Uint32 // see Order
 }
 
 type fileKey struct{ device, inode uint64 }
@@ -347,6 +349,15 @@ func (r *Region) leave() {
 		next = self | uint64(left)
 	}
 	id.CompareAndSwap(self, next)
+}
+
+// Order tells the race detector, which does not see memory that is not Go's, that what
+// this process does with the object has an order. It is called before and after each
+// operation.
+func (r *Region) Order() {
+	if raceEnabled {
+		r.order.Add(1)
+	}
 }
 
 // Object returns what the process keeps for the object.
