@@ -3,6 +3,7 @@ package braid
 import (
 	"context"
 	"reflect"
+	"runtime"
 	"time"
 
 	"github.com/go-braid/braid/engine"
@@ -107,6 +108,9 @@ func (t *Task[In, Out]) Serve(ctx context.Context, arg engine.Message, res *engi
 	if err := readValue(arg, &in); err != nil {
 		return &engine.CodecError{Phase: engine.PhaseDecode, Err: err}
 	}
+	// What the argument holds that is not Go's memory, such as memory that processes
+	// share, stays until the result is written, which may be part of it.
+	defer runtime.KeepAlive(&in)
 	enter(engine.PhaseRun)
 	out, err := t.fn(ctx, in)
 	if err != nil {
