@@ -227,6 +227,10 @@ func (p *parker) Now() time.Time { return p.loop.driver.Now() }
 
 // Park implements [strand.Parker].
 func (p *parker) Park(ctx context.Context, op strand.Op, waits strand.Waitable) error {
+	if op.Outside {
+		p.loop.holds.Add(1)
+		defer p.loop.holds.Add(-1)
+	}
 	return p.loop.current().wait(ctx, op, waits)
 }
 

@@ -84,6 +84,7 @@ type Waiter struct {
 func (l *Line) Wait(ctx context.Context, op strand.Op, w *Waiter) error {
 	w.line = l
 	w.node.Value = w
+	op.Outside = true
 	if err := strand.Park(ctx, op, w); err != nil {
 		return err
 	}
