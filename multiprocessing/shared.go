@@ -37,8 +37,7 @@ var ErrCorrupt = errors.New("multiprocessing: the shared memory is corrupt")
 var errClosed = fmt.Errorf("multiprocessing: it is closed in this process: %w", os.ErrClosed)
 
 func init() {
-	codec.RegisterError(ErrOwnerDied, ErrTooLarge, ErrCorrupt, robust.ErrTooManyProcesses,
-		strand.ErrFull, strand.ErrEmpty, strand.ErrShutdown, strand.ErrBarrierBroken, os.ErrClosed)
+	codec.RegisterError(ErrOwnerDied, ErrTooLarge, ErrCorrupt, robust.ErrTooManyProcesses)
 }
 
 // shared is what every shared object is in this process: a pointer, so that the object

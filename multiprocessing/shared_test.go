@@ -382,6 +382,54 @@ func TestSharedMemory(t *testing.T) {
 	}
 }
 
+var keep = braid.Define("test.keep", func(_ context.Context, m *multiprocessing.SharedMemory) ([]byte, error) {
+	b := m.Bytes() // m is not used after this
+	for range 5 {
+		runtime.GC()
+		runtime.Gosched()
+		b[0]++
+	}
+	return b[:10], nil
+})
+
+// TestArgumentStays: the memory that came with an argument is there until the result is
+// written.
+func TestArgumentStays(t *testing.T) {
+	checkShared(t)
+	ctx := deadline(t)
+	p := newPool(t, multiprocessing.Config{Workers: 1})
+	for range 20 {
+		m := made[*multiprocessing.SharedMemory](t)(multiprocessing.NewSharedMemory(1 << 16))
+		b, err := braid.Submit(ctx, p, keep, m).Await(ctx)
+		if err != nil || len(b) != 10 || b[0] != 5 {
+			t.Fatalf("%v, %v", b, err)
+		}
+	}
+}
+
+// TestMap: objects travel in the arguments of a Map too.
+func TestMapOfShared(t *testing.T) {
+	checkShared(t)
+	ctx := deadline(t)
+	p := newPool(t, multiprocessing.Config{Workers: 2})
+	v := made[*multiprocessing.Value[int64]](t)(multiprocessing.NewValue[int64](0))
+	const n = 500
+	for _, err := range braid.Map(ctx, p, perform, func(yield func(kit) bool) {
+		for range n {
+			if !yield(kit{How: "value: add", Number: v, N: 2}) {
+				return
+			}
+		}
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := v.Load(); got != 2*n {
+		t.Errorf("the value is %d", got)
+	}
+}
+
 // A stage runs a function of the test's while a strand is parked, and then cancels it, so
 // that the race between the two is decided.
 type stage struct {
