@@ -106,8 +106,8 @@ func (a *Array[T]) CompareAndSwap(i int, old, x T) bool {
 // [Array.Update], or take turns.
 //
 // It is not Go's memory: it lasts until Close, or until a is dropped, and who touches it
-// after that ends the program. What came as the argument of a task is best closed by a
-// deferred Close, which also keeps it until then.
+// after that ends the program. A deferred Close does for both. What came in the argument
+// of a task is kept until the task has returned, and its result is written.
 func (a *Array[T]) Slice() []T {
 	a.mustEnter("Slice")
 	defer a.exit()

@@ -5,6 +5,7 @@ package multiprocessing_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -67,6 +68,26 @@ func init() {
 		k.Counts.Add(1, 1)
 		k.Mutex.Unlock()
 		return 0, nil
+	}
+	// Counts[0] says how many are inside, Counts[1] how often it was more than one,
+	// Counts[2] how often the mutex was inherited, Counts[3] how often it was locked.
+	tricks["mutex: storm"] = func(ctx context.Context, k kit) (int, error) {
+		for {
+			died, err := k.Mutex.Recover(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if died {
+				k.Counts.Store(0, 0)
+				k.Counts.Add(2, 1)
+			}
+			if k.Counts.Add(0, 1) != 1 {
+				k.Counts.Add(1, 1)
+			}
+			k.Counts.Add(3, 1)
+			k.Counts.Add(0, -1)
+			k.Mutex.Unlock()
+		}
 	}
 	tricks["mutex: close"] = func(ctx context.Context, k kit) (int, error) {
 		if err := k.Mutex.Lock(ctx); err != nil {
@@ -344,4 +365,36 @@ func TestMutexCancelled(t *testing.T) {
 		t.Error("nobody has it")
 	}
 	m.Unlock()
+}
+
+// TestMutexStorm kills processes at random moments: never do two hold the mutex, and it
+// is never lost.
+func TestMutexStorm(t *testing.T) {
+	checkShared(t)
+	ctx := deadline(t)
+	m, counts := newMutex(t), newCounts(t, 4)
+	k := kit{How: "mutex: storm", Mutex: m, Counts: counts}
+	ps := []*multiprocessing.Process{launch(t, ctx, k), launch(t, ctx, k), launch(t, ctx, k)}
+	const kills = 30
+	for i := range kills {
+		goal := counts.Load(3) + 50 + rand.Int64N(200)
+		until(t, "they go on", func() bool { return counts.Load(3) > goal })
+		slay(ps[i%3])
+		ps[i%3] = launch(t, ctx, k)
+	}
+	for _, p := range ps {
+		slay(p)
+	}
+	died, err := m.Recover(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Unlock()
+	if counts.Load(1) != 0 {
+		t.Errorf("%d times two have held the mutex", counts.Load(1))
+	}
+	if n := counts.Load(2); n > kills+3 {
+		t.Errorf("it was inherited %d times after %d deaths", n, kills+3)
+	}
+	t.Logf("locked %d times, inherited %d times, and at last: %v", counts.Load(3), counts.Load(2), died)
 }

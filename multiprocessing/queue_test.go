@@ -672,3 +672,33 @@ func TestQueueTwin(t *testing.T) {
 		})
 	})
 }
+
+// TestQueueOutlivesPutter: what was put stays, much of it as well, when the process that
+// put it has ended, which waits for nobody.
+func TestQueueOutlivesPutter(t *testing.T) {
+	checkShared(t)
+	ctx := deadline(t)
+	const n = 5000
+	q := newQueue(t, 2*n)
+	for i := range n { // before the process is there
+		if err := q.Put(ctx, fmt.Sprintf("%d from here", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := launch(t, ctx, kit{How: "queue: put", Queue: q, N: n})
+	if err := p.Join(ctx); err != nil { // before anything is taken
+		t.Fatal(err)
+	}
+	if err := q.TryPut("x"); err != strand.ErrFull {
+		t.Errorf("TryPut = %v", err)
+	}
+	for i := range 2 * n {
+		s, err := q.TryGet()
+		if err != nil || !strings.HasPrefix(s, fmt.Sprintf("%d from", i%n)) {
+			t.Fatalf("item %d is %q, %v", i, s, err)
+		}
+	}
+	if _, err := q.TryGet(); err != strand.ErrEmpty {
+		t.Errorf("TryGet = %v", err)
+	}
+}

@@ -4,6 +4,7 @@ package multiprocessing_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -41,6 +42,16 @@ func init() {
 			k.Semaphore.Release(1)
 		}
 		return 0, nil
+	}
+	tricks["semaphore: storm"] = func(ctx context.Context, k kit) (int, error) {
+		for i := 0; ; i++ {
+			n := 1 + i%3
+			if err := k.Semaphore.Acquire(ctx, n); err != nil {
+				return 0, err
+			}
+			k.Counts.Add(0, 1)
+			k.Semaphore.Release(n)
+		}
 	}
 	tricks["semaphore: release"] = func(_ context.Context, k kit) (int, error) {
 		k.Semaphore.Release(k.N)
@@ -324,4 +335,30 @@ func TestSemaphoreTwin(t *testing.T) {
 			},
 		})
 	})
+}
+
+// TestSemaphoreDeaths kills processes at random moments: all permits come back.
+func TestSemaphoreDeaths(t *testing.T) {
+	checkShared(t)
+	ctx := deadline(t)
+	s := made[*multiprocessing.Semaphore](t)(multiprocessing.NewBoundedSemaphore(4))
+	counts := newCounts(t, 1)
+	k := kit{How: "semaphore: storm", Semaphore: s, Counts: counts}
+	ps := []*multiprocessing.Process{launch(t, ctx, k), launch(t, ctx, k), launch(t, ctx, k)}
+	for i := range 20 {
+		goal := counts.Load(0) + 30 + rand.Int64N(100)
+		until(t, "they go on", func() bool { return counts.Load(0) > goal })
+		slay(ps[i%3])
+		ps[i%3] = launch(t, ctx, k)
+	}
+	for _, p := range ps {
+		slay(p)
+	}
+	if err := s.Acquire(ctx, 4); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Statistics(); st.Free != 0 || st.Held != 4 {
+		t.Errorf("%+v", st)
+	}
+	s.Release(4)
 }

@@ -58,17 +58,13 @@ func (m *SharedMemory) Size() int {
 	return int(m.h.region.Params().A)
 }
 
-// Bytes returns the memory itself, which begins with a page. It panics if m is closed in
-// this process.
+// Bytes returns the memory itself, which begins at a multiple of 4096. It panics if m is
+// closed in this process.
 //
 // It is not Go's memory: it lasts until Close, or until m is dropped, and who touches it
-// after that ends the program. What came as the argument of a task is best closed by a
-// deferred Close, which also keeps it until then:
-//
-//	defer m.Close()
-//	b := m.Bytes()
-//
-// ReadAt and WriteAt have no such pitfall.
+// after that ends the program. A deferred Close does for both. What came in the argument
+// of a task is kept until the task has returned, and its result is written. ReadAt and
+// WriteAt have no such pitfall.
 func (m *SharedMemory) Bytes() []byte {
 	m.mustEnter("Bytes")
 	defer m.exit()

@@ -18,6 +18,10 @@
 // none of their own. The word counts how often the lock was taken from the dead, so that
 // two who find the same death cannot both take it.
 //
+// A process that is stopped by a signal is not dead, and keeps its locks. If that happens
+// within the few instructions for which it holds a region's own lock, others that use the
+// object block until it goes on.
+//
 // There are two kinds: the [Region]'s own, held for a few instructions, and [Mutex],
 // which users hold as long as they like.
 //
