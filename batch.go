@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"reflect"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-braid/braid/engine"
-	"github.com/go-braid/braid/internal/codec"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -144,9 +142,6 @@ func batching[In, Out any](ex Executor, t *Task[In, Out], s settings) (*batchMap
 	if p := s.policy; p.Timeout > 0 || p.QueueTimeout > 0 || p.Retry.Max > 0 {
 		return nil, false
 	}
-	if carries[In]() || carries[Out]() {
-		return nil, false // open files go with one call
-	}
 	m := &batchMapping[In, Out]{ex: ex, task: t, settings: s, window: 2 * engine.Size(ex)}
 	m.sizer.limit = b.MaxBatch()
 	if limit := s.policy.Limit; limit > 0 {
@@ -156,12 +151,6 @@ func batching[In, Out any](ex Executor, t *Task[In, Out], s settings) (*batchMap
 	m.sizer.next.Store(1)
 	m.settings.index = 0
 	return m, m.sizer.limit > 1
-}
-
-// carries reports whether values of type T hold open files.
-func carries[T any]() bool {
-	c, err := codec.For(reflect.TypeFor[T]())
-	return err == nil && c.Carries()
 }
 
 func (m *batchMapping[In, Out]) run(ctx context.Context, in iter.Seq[In]) {

@@ -39,7 +39,6 @@ type Codec struct {
 	elem  uintptr // the size of a number, or of an element of a slice
 	deep  bool    // values may contain themselves
 	files bool    // values may hold open files
-	carry bool    // and their type says that they do
 }
 
 var codecs sync.Map // of reflect.Type to *Codec or error
@@ -81,14 +80,10 @@ func codecOf(t reflect.Type) (*Codec, error) {
 		if err := w.check(t, nameOf(t)); err != nil {
 			return nil, err
 		}
-		c.deep, c.files, c.carry = w.deep, w.files, w.carry
+		c.deep, c.files = w.deep, w.files
 	}
 	return c, nil
 }
-
-// Carries reports whether values have a place for open files that is known from the type,
-// and not only for anything.
-func (c *Codec) Carries() bool { return c.carry }
 
 // isFixed reports whether t is a number of a size that is the same everywhere, or bool.
 // The processes are of one program on one machine, so the order of bytes is as well.

@@ -26,7 +26,6 @@ type walk struct {
 	open  map[reflect.Type]bool // those inside which the walk is
 	deep  bool
 	files bool
-	carry bool
 }
 
 func nameOf(t reflect.Type) string {
@@ -50,7 +49,7 @@ func (w *walk) check(t reflect.Type, path string) error {
 		return &UnsupportedError{Type: t, Path: path, Reason: fmt.Sprintf(format, args...)}
 	}
 	if carries(t) {
-		w.files, w.carry = true, true
+		w.files = true
 		return nil
 	}
 	if marshals(t) {
