@@ -26,6 +26,8 @@ type walk struct {
 	open  map[reflect.Type]bool // those inside which the walk is
 	deep  bool
 	files bool
+
+	carries bool // not only in an interface
 }
 
 func nameOf(t reflect.Type) string {
@@ -49,7 +51,7 @@ func (w *walk) check(t reflect.Type, path string) error {
 		return &UnsupportedError{Type: t, Path: path, Reason: fmt.Sprintf(format, args...)}
 	}
 	if carries(t) {
-		w.files = true
+		w.files, w.carries = true, true
 		return nil
 	}
 	if marshals(t) {
