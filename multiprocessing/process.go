@@ -151,7 +151,7 @@ func (p *Process) Join(ctx context.Context) error {
 	default:
 	}
 	w := &joiner{over: p.over, left: make(chan struct{})}
-	if err := strand.Park(ctx, strand.Op{Object: p, Kind: strand.OpWait, Access: strand.Read, Outside: true}, w); err != nil {
+	if err := strand.Park(ctx, strand.Op{Object: p, Kind: strand.OpWait, Access: strand.Read}, w); err != nil {
 		return err
 	}
 	return p.err
