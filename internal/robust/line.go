@@ -197,9 +197,9 @@ func (l *Line) serve() {
 		if done {
 			return
 		}
-		if len(served) > 0 {
-			runtime.Gosched() // perhaps they come back at once
-		}
+		// A thread in a system call keeps others from its processor, of which there may
+		// be one, until the runtime notices. So those who can go on go on first.
+		runtime.Gosched()
 		_ = futexWait(bell, 1)
 	}
 }
