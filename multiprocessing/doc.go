@@ -21,8 +21,7 @@
 // [Start] runs one task in one process of its own, as Python's Process does.
 // [SharedMemory], [Array], [Value], [Mutex], [Semaphore], [Event], [Condition],
 // [Barrier], [Queue] and [Pipe] are for processes that work together. They are given
-// to a task in its argument. But for Pipe they need Linux; elsewhere their constructors
-// return errors that match [errors.ErrUnsupported].
+// to a task in its argument.
 //
 // Processes crash alone, but they are not a security boundary: a worker has all the
 // rights of the program.
