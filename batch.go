@@ -139,9 +139,6 @@ func batching[In, Out any](ex Executor, t *Task[In, Out], s settings) (*batchMap
 	if !ok || t.settings.name == "" {
 		return nil, false
 	}
-	if t.holdsFiles() {
-		return nil, false // which travel beside the bytes, one call at a time
-	}
 	if p := s.policy; p.Timeout > 0 || p.QueueTimeout > 0 || p.Retry.Max > 0 {
 		return nil, false
 	}

@@ -161,16 +161,6 @@ func (t *Task[In, Out]) Travels() error {
 	return nil
 }
 
-// holdsFiles reports whether an argument or a result has a place for open files.
-func (t *Task[In, Out]) holdsFiles() bool {
-	for _, typ := range []reflect.Type{reflect.TypeFor[In](), reflect.TypeFor[Out]()} {
-		if c, err := codec.For(typ); err == nil && c.Files() {
-			return true
-		}
-	}
-	return false
-}
-
 // AppendArgument writes in as an argument of t, for engines that start tasks
 // themselves. The error says why it cannot travel.
 func (t *Task[In, Out]) AppendArgument(m *engine.Message, in In) error { return appendValue(m, &in) }

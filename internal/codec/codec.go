@@ -35,12 +35,10 @@ const (
 
 // A Codec writes and reads the values of one type.
 type Codec struct {
-	form    form
-	kind    reflect.Kind // of a number, or of an element of a slice
-	elem    uintptr      // and its size
-	deep    bool         // values may contain themselves
-	files   bool         // values may hold open files
-	carries bool         // there is a place for them in the type
+	form  form
+	elem  uintptr // the size of a number, or of an element of a slice
+	deep  bool    // values may contain themselves
+	files bool    // values may hold open files
 }
 
 var codecs sync.Map // of reflect.Type to *Codec or error
@@ -72,47 +70,19 @@ func codecOf(t reflect.Type) (*Codec, error) {
 	case t.Kind() == reflect.Struct && t.NumField() == 0:
 		c.form = formEmpty
 	case isFixed(t):
-		c.form, c.kind, c.elem = formFixed, t.Kind(), t.Size()
+		c.form, c.elem = formFixed, t.Size()
 	case t.Kind() == reflect.String:
 		c.form = formString
 	case t.Kind() == reflect.Slice && isFixed(t.Elem()) && !marshals(t.Elem()):
-		c.form, c.kind, c.elem = formSlice, t.Elem().Kind(), t.Elem().Size()
+		c.form, c.elem = formSlice, t.Elem().Size()
 	}
 	if c.form == formCBOR {
 		if err := w.check(t, nameOf(t)); err != nil {
 			return nil, err
 		}
-		c.deep, c.files, c.carries = w.deep, w.files, w.carries
+		c.deep, c.files = w.deep, w.files
 	}
 	return c, nil
-}
-
-// A Shape tells forms of writing apart: what was written in one can be read by codecs of
-// the same shape only. Values in CBOR all have the same, since they describe themselves.
-type Shape [2]byte
-
-// Shape returns the shape of what c writes.
-func (c *Codec) Shape() Shape { return Shape{byte(c.form), byte(c.kind)} }
-
-// Files reports whether the type has a place for open files.
-func (c *Codec) Files() bool { return c.carries }
-
-// String names the shape, such as "a string" or "a slice of float64".
-func (s Shape) String() string {
-	kind := reflect.Kind(s[1])
-	switch form(s[0]) {
-	case formCBOR:
-		return "a value in CBOR"
-	case formEmpty:
-		return "an empty struct"
-	case formFixed:
-		return "a number of kind " + kind.String()
-	case formString:
-		return "a string"
-	case formSlice:
-		return "a slice of " + kind.String()
-	}
-	return fmt.Sprintf("something unknown (%d, %d)", s[0], s[1])
 }
 
 // isFixed reports whether t is a number of a size that is the same everywhere, or bool.

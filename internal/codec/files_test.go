@@ -5,9 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -164,47 +162,5 @@ func TestFilesOutsideOfAMessage(t *testing.T) {
 	}
 	if _, err := AttachFile(f); !errors.Is(err, errNoMessage) {
 		t.Errorf("AttachFile after a message = %v", err)
-	}
-}
-
-func TestPlaceForFiles(t *testing.T) {
-	for typ, want := range map[reflect.Type]bool{
-		reflect.TypeFor[int]():                     false,
-		reflect.TypeFor[any]():                     false, // who reads it takes none
-		reflect.TypeFor[attachment]():              true,
-		reflect.TypeFor[*attachment]():             true,
-		reflect.TypeFor[map[string][]letter]():     true,
-		reflect.TypeFor[struct{ A, B []string }](): false,
-	} {
-		c, err := For(typ)
-		if err != nil || c.Files() != want {
-			t.Errorf("Files of %v = %v, %v; want %v", typ, c.Files(), err, want)
-		}
-	}
-}
-
-func TestShape(t *testing.T) {
-	shapes := make(map[string]reflect.Type)
-	for _, typ := range []reflect.Type{
-		reflect.TypeFor[int](), reflect.TypeFor[int64](), reflect.TypeFor[float64](), reflect.TypeFor[bool](), reflect.TypeFor[string](),
-		reflect.TypeFor[[]byte](), reflect.TypeFor[[]float64](), reflect.TypeFor[empty](), reflect.TypeFor[point](),
-	} {
-		c, err := For(typ)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := c.Shape().String()
-		if other, ok := shapes[s]; ok {
-			t.Errorf("the shape of %v and of %v is %s", typ, other, s)
-		}
-		shapes[s] = typ
-	}
-	named, _ := For(reflect.TypeFor[time.Duration]())
-	plain, _ := For(reflect.TypeFor[int64]())
-	if named.Shape() != plain.Shape() {
-		t.Errorf("the shape of a Duration is %v, that of an int64 %v", named.Shape(), plain.Shape())
-	}
-	if got := (Shape{99, 1}).String(); !strings.Contains(got, "99") {
-		t.Errorf("the name of an unknown shape is %q", got)
 	}
 }

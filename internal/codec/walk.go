@@ -26,8 +26,6 @@ type walk struct {
 	open  map[reflect.Type]bool // those inside which the walk is
 	deep  bool
 	files bool
-
-	carries bool // not only in an interface
 }
 
 func nameOf(t reflect.Type) string {
@@ -51,7 +49,7 @@ func (w *walk) check(t reflect.Type, path string) error {
 		return &UnsupportedError{Type: t, Path: path, Reason: fmt.Sprintf(format, args...)}
 	}
 	if carries(t) {
-		w.files, w.carries = true, true
+		w.files = true
 		return nil
 	}
 	if marshals(t) {
