@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"reflect"
+	"runtime"
 	"time"
 
 	"github.com/go-braid/braid/engine"
@@ -109,6 +110,9 @@ func (t *Task[In, Out]) Serve(ctx context.Context, arg engine.Message, res *engi
 	if err := readValue(travel.in, arg, &in); err != nil {
 		return &engine.CodecError{Phase: engine.PhaseDecode, Err: err}
 	}
+	// What the argument holds that is not Go's memory, such as memory that processes
+	// share, stays until the result is written, which may be part of it.
+	defer runtime.KeepAlive(&in)
 	enter(engine.PhaseRun)
 	out, err := t.fn(ctx, in)
 	if err != nil {

@@ -10,10 +10,7 @@ import (
 // parkOutside is [strand.Park] for a wait that something outside of the loop ends:
 // meanwhile the loop does not take itself for deadlocked.
 func parkOutside(ctx context.Context, op strand.Op, waits strand.Waitable) error {
-	if l := LoopOf(ctx); l != nil {
-		l.holds.Add(1)
-		defer l.holds.Add(-1)
-	}
+	op.Outside = true
 	return strand.Park(ctx, op, waits)
 }
 

@@ -17,6 +17,9 @@ type Op struct {
 	Kind Kind
 	// Access says whether the operation changes the object.
 	Access Access
+	// Outside says that the wait can be ended by something outside of the program,
+	// such as another process, so that it is no deadlock if all strands wait.
+	Outside bool
 }
 
 // String describes the operation, such as "lock *strand.Mutex(0xc000012345)".

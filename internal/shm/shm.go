@@ -21,6 +21,10 @@ func Create(name string, size int64) (*os.File, error) { return create(name, siz
 // is none, or not sealed.
 func Check(f *os.File) (size int64, err error) { return check(f) }
 
+// Identify returns numbers that tell f from all other files that are open on this machine,
+// also if it was opened, or came from elsewhere, more than once.
+func Identify(f *os.File) (device, inode uint64, err error) { return identify(f) }
+
 // A Mapping is a memory file in the memory of this process.
 type Mapping struct {
 	b    []byte
@@ -47,6 +51,10 @@ func (m *Mapping) Close() error {
 	})
 	return m.err
 }
+
+// Discard gives the pages of b, which is part of a mapping, back to the system: they are
+// zero afterwards, for all who share them.
+func Discard(b []byte) error { return discard(b) }
 
 // FutexWait waits until somebody calls [FutexWake] for addr, which is in shared memory,
 // if *addr is val; it may return earlier, without a reason. It returns

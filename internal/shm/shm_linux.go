@@ -55,6 +55,19 @@ func check(f *os.File) (int64, error) {
 	return st.Size, nil
 }
 
+func identify(f *os.File) (device, inode uint64, err error) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return 0, 0, err
+	}
+	var st unix.Stat_t
+	var serr error
+	if err := c.Control(func(fd uintptr) { serr = unix.Fstat(int(fd), &st) }); err != nil {
+		return 0, 0, err
+	}
+	return uint64(st.Dev), uint64(st.Ino), os.NewSyscallError("fstat", serr)
+}
+
 func mapFile(f *os.File, copies int) (*Mapping, error) {
 	size, err := check(f)
 	if err != nil {
@@ -92,6 +105,10 @@ func mapFile(f *os.File, copies int) (*Mapping, error) {
 
 func unmap(b []byte) error {
 	return os.NewSyscallError("munmap", unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))))
+}
+
+func discard(b []byte) error {
+	return os.NewSyscallError("madvise", unix.Madvise(b, unix.MADV_REMOVE))
 }
 
 const (
