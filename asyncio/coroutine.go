@@ -228,6 +228,7 @@ func (p *parker) Now() time.Time { return p.loop.driver.Now() }
 // Park implements [strand.Parker].
 func (p *parker) Park(ctx context.Context, op strand.Op, waits strand.Waitable) error {
 	if op.Outside || op.Kind.Outside() {
+		// Meanwhile the loop does not take itself for deadlocked.
 		p.loop.holds.Add(1)
 		defer p.loop.holds.Add(-1)
 	}

@@ -52,7 +52,8 @@ func init() {
 		at, _ := syscall.Getenv("TEST_DIE_AT")
 		multiprocessing.SetStep(func(name string) {
 			if name == at {
-				kill(syscall.SIGKILL)
+				signalSelf(syscall.SIGKILL)
+				select {}
 			}
 		})
 		if strings.HasPrefix(at, "put") {

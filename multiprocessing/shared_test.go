@@ -382,7 +382,7 @@ func TestSharedMemory(t *testing.T) {
 	}
 }
 
-var keep = braid.Define("test.keep", func(_ context.Context, m *multiprocessing.SharedMemory) ([]byte, error) {
+var keepMemory = braid.Define("test.keepMemory", func(_ context.Context, m *multiprocessing.SharedMemory) ([]byte, error) {
 	b := m.Bytes() // m is not used after this
 	for range 5 {
 		runtime.GC()
@@ -400,7 +400,7 @@ func TestArgumentStays(t *testing.T) {
 	p := newPool(t, multiprocessing.Config{Workers: 1})
 	for range 20 {
 		m := made[*multiprocessing.SharedMemory](t)(multiprocessing.NewSharedMemory(1 << 16))
-		b, err := braid.Submit(ctx, p, keep, m).Await(ctx)
+		b, err := braid.Submit(ctx, p, keepMemory, m).Await(ctx)
 		if err != nil || len(b) != 10 || b[0] != 5 {
 			t.Fatalf("%v, %v", b, err)
 		}
