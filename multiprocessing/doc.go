@@ -21,7 +21,9 @@
 // [Start] runs one task in one process of its own, as Python's Process does.
 // [SharedMemory], [Array], [Value], [Mutex], [Semaphore], [Event], [Condition],
 // [Barrier], [Queue] and the pipes of [NewPipe] are for processes that work together.
-// They are given to a task in its argument, and so can open files be, as a [File].
+// They are given to a task in its argument, and so can open files be, as a [File]. They
+// need Linux; elsewhere their constructors return errors that match
+// errors.ErrUnsupported.
 // Package multiprocessing/connection connects programs that have only a key in common.
 //
 // Processes crash alone, but they are not a security boundary: a worker has all the
