@@ -352,7 +352,7 @@ func seal(b []byte) { binary.LittleEndian.PutUint32(b[28:], checksum(b[:28], b[3
 func stubPool(t *testing.T, pipes bool, how string, change func(*Config)) *Pool {
 	t.Helper()
 	proctest.Check(t)
-	cfg := Config{Workers: 1, Pipes: pipes, Env: append(DefaultEnv, stubEnv+"="+how), Heartbeat: 100 * time.Millisecond, Output: func(Output) {}}
+	cfg := Config{Workers: 1, Pipes: pipes, Env: append(DefaultEnv, stubEnv+"="+how), Output: func(Output) {}}
 	if change != nil {
 		change(&cfg)
 	}
