@@ -53,18 +53,18 @@ func TestStartFailures(t *testing.T) {
 		cfg  multiprocessing.Config
 		want func(error) bool
 	}{
-		"no such directory":   {multiprocessing.Config{Dir: "/nonexistent"}, func(err error) bool { return errors.Is(err, os.ErrNotExist) }},
-		"package: exit":       {env("exit 5"), crash(5, "", "")},
-		"package: exit 0":     {env("exit 0"), crash(0, "", "")},
-		"package: panic":      {env("panic"), crash(2, "", "panic: boom")},
-		"package: fault":      {env("kill 11"), crash(2, "SIGSEGV", "SIGSEGV")},
-		"package: hang":       {late(env("deaf")), crash(-1, "SIGKILL", "")},
-		"package: busy":       {late(env("busy")), crash(-1, "SIGKILL", "")},
+		"no such directory": {multiprocessing.Config{Dir: "/nonexistent"}, func(err error) bool { return errors.Is(err, os.ErrNotExist) }},
+		"package: exit":     {env("exit 5"), crash(5, "", "")},
+		"package: exit 0":   {env("exit 0"), crash(0, "", "")},
+		"package: panic":    {env("panic"), crash(2, "", "panic: boom")},
+		"package: fault":    {env("kill 11"), crash(2, "SIGSEGV", "SIGSEGV")},
+		"package: hang":     {late(env("deaf")), crash(-1, "SIGKILL", "")},
+		"package: busy":     {late(env("busy")), crash(-1, "SIGKILL", "")},
 		"package: closes all": {late(env("close")), func(err error) bool { // whoever notices first
 			_, ok := errors.AsType[*braid.CrashError](err)
 			return ok
 		}},
-		"Init: error":         {bad("sentinel"), func(err error) bool { return errors.Is(err, errSentinel) }},
+		"Init: error": {bad("sentinel"), func(err error) bool { return errors.Is(err, errSentinel) }},
 		"Init: panic": {bad("panic"), func(err error) bool {
 			p, ok := errors.AsType[*braid.PanicError](err)
 			return ok && p.Value == "boom"
