@@ -74,7 +74,7 @@ func TestStartFailures(t *testing.T) {
 		"Init: fatal":  {bad("unlock"), crash(2, "", "fatal error: sync: unlock of unlocked mutex")},
 		"Init: hang":   {late(bad("deaf")), crash(-1, "SIGKILL", "")},
 		"Init: stop":   {late(bad("stop")), crash(-1, "SIGKILL", "")},
-		"Init: close":  {late(bad("close")), func(err error) bool { return true }}, // as well
+		"Init: close":  {late(bad("close")), func(err error) bool { return true }}, // whoever notices first
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := c.cfg
