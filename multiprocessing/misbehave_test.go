@@ -57,9 +57,8 @@ func misbehaving(ctx context.Context, how string) (int, error) {
 		runtime.Goexit()
 	case "exit":
 		os.Exit(number)
-	case "kill": // and wait for what happens
-		signalSelf(syscall.Signal(number))
-		select {}
+	case "kill":
+		kill(syscall.Signal(number))
 	case "signal": // and go on
 		signalSelf(syscall.Signal(number))
 	case "stop": // until somebody has it go on
@@ -113,6 +112,12 @@ func misbehaving(ctx context.Context, how string) (int, error) {
 }
 
 func signalSelf(sig syscall.Signal) { _ = syscall.Kill(os.Getpid(), sig) }
+
+// kill sends this process a signal, and waits for what happens.
+func kill(sig syscall.Signal) {
+	signalSelf(sig)
+	select {}
+}
 
 // spin never returns.
 func spin() {
