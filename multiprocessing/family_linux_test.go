@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
@@ -53,7 +52,7 @@ func TestFamilyDies(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tell := newTeller()
-			p := newPool(t, multiprocessing.Config{Workers: 2, Grace: -1, Heartbeat: 100 * time.Millisecond, Output: tell.output})
+			p := newPool(t, multiprocessing.Config{Workers: 2, Grace: -1, Output: tell.output})
 			stop := beside(t, p)
 			f := braid.Submit(context.Background(), p, breed, c.b)
 			var pids []int

@@ -72,7 +72,7 @@ func open(t testing.TB, n int) handles {
 
 var (
 	passOn = braid.Define("test.passOn", func(_ context.Context, h handles) (handles, error) { return h, nil })
-	keep   = braid.Define("test.keep", func(_ context.Context, h handles) (int, error) { return len(h.files), nil })
+	tally  = braid.Define("test.tally", func(_ context.Context, h handles) (int, error) { return len(h.files), nil })
 	hand   = braid.Define("test.hand", func(_ context.Context, n int) (handles, error) {
 		var h handles
 		for range n {
@@ -103,7 +103,7 @@ func TestFiles(t *testing.T) {
 			closed := open(t, 1)
 			closed.close()
 			for name, h := range map[string]handles{"closed": closed, "too many": open(t, 201)} {
-				_, err := outcome(t, braid.Submit(ctx, p, keep, h))
+				_, err := outcome(t, braid.Submit(ctx, p, tally, h))
 				if c, ok := errors.AsType[*engine.CodecError](err); !ok || c.Phase != engine.PhaseSubmit || !errors.Is(err, braid.ErrNotStarted) {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -123,12 +123,12 @@ func TestFiles(t *testing.T) {
 // argument is lost; the call is not tried for ever.
 func TestFilesBeyondTheLimit(t *testing.T) {
 	p := newPool(t, multiprocessing.Config{Workers: 1, OpenFiles: 24, Output: hush})
-	_, err := outcome(t, braid.Submit(context.Background(), p, keep, open(t, 100)))
+	_, err := outcome(t, braid.Submit(context.Background(), p, tally, open(t, 100)))
 	if !errors.Is(err, braid.ErrNotStarted) || !errors.Is(err, braid.ErrPoison) {
 		t.Errorf("the call: %v", err)
 	}
 	wantSquare(t, p)
-	if got, err := outcome(t, braid.Submit(context.Background(), p, keep, open(t, 2))); err != nil || got != 2 {
+	if got, err := outcome(t, braid.Submit(context.Background(), p, tally, open(t, 2))); err != nil || got != 2 {
 		t.Errorf("a call with few files: %d, %v", got, err)
 	}
 }

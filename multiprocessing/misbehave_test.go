@@ -57,9 +57,8 @@ func misbehaving(ctx context.Context, how string) (int, error) {
 		runtime.Goexit()
 	case "exit":
 		os.Exit(number)
-	case "kill": // and wait for what happens
-		signalSelf(syscall.Signal(number))
-		select {}
+	case "kill":
+		kill(syscall.Signal(number))
 	case "signal": // and go on
 		signalSelf(syscall.Signal(number))
 	case "stop": // until somebody has it go on
@@ -114,6 +113,12 @@ func misbehaving(ctx context.Context, how string) (int, error) {
 
 func signalSelf(sig syscall.Signal) { _ = syscall.Kill(os.Getpid(), sig) }
 
+// kill sends this process a signal, and waits for what happens.
+func kill(sig syscall.Signal) {
+	signalSelf(sig)
+	select {}
+}
+
 // spin never returns.
 func spin() {
 	for n := 0; ; n++ {
@@ -125,7 +130,11 @@ func spin() {
 
 // writeMaps writes a map from many goroutines until the runtime notices.
 func writeMaps() {
+	// The keys are there already: only the runtime's check can be what goes wrong.
 	m := make(map[int]int)
+	for i := range 8 {
+		m[i] = i
+	}
 	for range 8 {
 		go func() {
 			for i := 0; ; i++ {

@@ -88,13 +88,16 @@ func (w *worker) check(now time.Time, interval time.Duration) {
 		return // StartTimeout is for this
 	}
 	if w.pinged.IsZero() || w.ponged.Load() >= w.pinged.UnixNano() {
+		w.silent = 0
 		if now.Sub(w.pinged) >= interval {
 			w.pinged = now
 			go func() { _ = w.control.Send(wire.Header{Kind: kindPing}, nil, nil) }()
 		}
 		return
 	}
-	if now.Sub(w.pinged) > maxSilent*interval {
+	// Looks count as well as time: if this process was stopped, or the machine asleep,
+	// time has passed in which nobody could answer, or hear it.
+	if w.silent++; w.silent > maxSilent && now.Sub(w.pinged) > maxSilent*interval {
 		w.kill()
 	}
 }

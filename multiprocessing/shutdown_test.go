@@ -69,8 +69,7 @@ func TestCloseAmidFaults(t *testing.T) {
 		for _, cut := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, cut %v", how, cut), func(t *testing.T) {
 				proctest.Check(t)
-				p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 2, Grace: 20 * time.Millisecond,
-					Heartbeat: 100 * time.Millisecond, Output: hush})
+				p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 2, Grace: 20 * time.Millisecond, Output: hush})
 				if err != nil {
 					t.Fatal(err)
 				}

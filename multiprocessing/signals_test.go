@@ -110,7 +110,7 @@ func TestSignals(t *testing.T) {
 // them.
 func TestStopped(t *testing.T) {
 	needsLinux(t, "whether a process is stopped is known on Linux only")
-	p := newPool(t, multiprocessing.Config{Workers: 2, Heartbeat: 100 * time.Millisecond, Output: hush})
+	p := newPool(t, multiprocessing.Config{Workers: 2, Heartbeat: 200 * time.Millisecond, Output: hush})
 	stop := beside(t, p)
 	ctx := context.Background()
 	for _, at := range []string{"decode", "run", "encode"} {

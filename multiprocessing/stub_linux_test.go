@@ -48,6 +48,7 @@ type stub struct {
 	}
 	mu   sync.Mutex // of writing to the data link
 	ring *rawRing
+	mute bool          // gives no sign of life
 	late atomic.Uint64 // the call that is answered when it is cancelled
 }
 
@@ -173,6 +174,7 @@ func playStub(how string) {
 	if kind == "deaf" {
 		select {} // and reads nothing, ever
 	}
+	s.mute = kind == "mute"
 	go s.listen()
 	for {
 		f, err := s.links.data.Recv()
@@ -213,6 +215,9 @@ func (s *stub) listen() {
 		}
 		switch f.Kind {
 		case kindPing:
+			if s.mute {
+				continue
+			}
 			_ = s.links.control.Send(wire.Header{Kind: kindPong}, nil, nil)
 		case kindCancel:
 			if f.Seq == s.late.Load() {
@@ -339,7 +344,7 @@ func seal(b []byte) { binary.LittleEndian.PutUint32(b, crc32.ChecksumIEEE(b[4:])
 func stubPool(t *testing.T, pipes bool, how string, change func(*Config)) *Pool {
 	t.Helper()
 	proctest.Check(t)
-	cfg := Config{Workers: 1, Pipes: pipes, Env: append(DefaultEnv, stubEnv+"="+how), Heartbeat: 100 * time.Millisecond, Output: func(Output) {}}
+	cfg := Config{Workers: 1, Pipes: pipes, Env: append(DefaultEnv, stubEnv+"="+how), Output: func(Output) {}}
 	if change != nil {
 		change(&cfg)
 	}
@@ -566,6 +571,34 @@ func TestStubHandshake(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// TestStubMute: a worker that gives no sign of life is killed, but not because the program
+// has not looked for a long time.
+func TestStubMute(t *testing.T) {
+	p := stubPool(t, false, "mute", func(c *Config) { c.Heartbeat = time.Hour })
+	wantGood(t, p)
+	now := time.Now()
+	p.look(now) // and ask
+	now = now.Add(1000 * time.Hour)
+	for range maxSilent {
+		p.look(now)
+	}
+	wantGood(t, p)
+	if got := p.Statistics().Deaths; got != 0 {
+		t.Fatal("it was killed after a few looks")
+	}
+	p.look(now)
+	for range 2 { // the first may be given to the one that dies
+		if _, err := ask(t, p, "good 1"); err != nil {
+			if _, ok := errors.AsType[*engine.CrashError](err); !ok {
+				t.Error(err)
+			}
+		}
+	}
+	if got := p.Statistics().Deaths; got != 1 {
+		t.Errorf("%d workers died, want 1", got)
+	}
 }
 
 // TestStubDeaf: a worker that reads nothing cannot hold up who sends to it a large

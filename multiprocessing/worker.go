@@ -66,6 +66,7 @@ type worker struct {
 	pinged   time.Time // of the monitor alone: the last question
 	ponged   atomic.Int64
 	stopped  int           // looks at which it was stopped: of the monitor
+	silent   int           // and at which it owed an answer
 	answered chan struct{} // closed when it is ready or will not be
 	heard    chan struct{} // closed when nothing more comes on its control link
 }
