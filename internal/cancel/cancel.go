@@ -128,7 +128,11 @@ func (c *Context) standard() context.Context {
 		return s.ctx
 	}
 	s := new(standIn)
-	s.ctx, s.end = context.WithCancelCause(c.parent) // not under c.mu, as in finish
+	parent := c.parent
+	if c.state.Load() == cancelled {
+		parent = context.WithoutCancel(parent) // which may have ended since then
+	}
+	s.ctx, s.end = context.WithCancelCause(parent) // not under c.mu, as in finish
 	c.mu.Lock()
 	if other := c.stand.Load(); other != nil {
 		c.mu.Unlock()
@@ -139,7 +143,7 @@ func (c *Context) standard() context.Context {
 	over := c.state.Load() == cancelled
 	c.mu.Unlock()
 	if over {
-		s.end(c.cause) // if the parent has ended since then, it looks as if that was first
+		s.end(c.cause)
 	}
 	return s.ctx
 }
