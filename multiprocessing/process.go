@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/go-braid/braid"
-	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/codec"
 	"github.com/go-braid/braid/internal/parcel"
 	"github.com/go-braid/braid/strand"
@@ -137,12 +136,6 @@ func (p *Process) wait() {
 	}
 	list.remove(p)
 	close(p.over)
-}
-
-// isDecoding reports whether err says that the worker could not read its call.
-func isDecoding(err error) bool {
-	e, ok := errors.AsType[*engine.CodecError](err)
-	return ok && e.Phase == engine.PhaseDecode
 }
 
 // Name returns the process's name.

@@ -15,13 +15,13 @@ import (
 
 // A node is a context in a tree, and the same one in a tree of the standard library's.
 type node struct {
-	ctx, twin       context.Context
-	cancel          func(error)
-	twinCancel      context.CancelCauseFunc
-	watch           *Watch
-	told, twinTold  *atomic.Int32
-	stopped, inTime bool
-	twinStop        func() bool
+	ctx, twin      context.Context
+	cancel         func(error)
+	twinCancel     context.CancelCauseFunc
+	watch          *Watch
+	told, twinTold *atomic.Int32
+	stopped        bool
+	twinStop       func() bool
 }
 
 type counter struct{ told *atomic.Int32 }
