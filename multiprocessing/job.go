@@ -289,17 +289,22 @@ func (j *job) itemError(w *worker, flags uint8, err error) error {
 	return j.wrap(w, err)
 }
 
-// expire waits for the end of the context if err says that its deadline is over and that
-// is true. The worker measures the time by itself, and its timer may be faster than the
-// one here, which is due then; what the task returned would not be taken for the
-// context's own error.
-func (j *job) expire(err error) {
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return
+// expire returns what err, the outcome of a task, is for the program. If it says that the
+// deadline of the call is over, and that is true, expire waits for the end of the context
+// here: the worker measures the time by itself, and its timer may be faster than ours,
+// which is due then; what the task returned would not be taken for the context's own
+// error. The context may also have been cancelled before, of which the worker had not
+// heard.
+func (j *job) expire(err error) error {
+	deadline, ok := j.run.Deadline()
+	if !ok || !errors.Is(err, context.DeadlineExceeded) || time.Now().Before(deadline) {
+		return err
 	}
-	if deadline, ok := j.run.Deadline(); ok && !time.Now().Before(deadline) {
-		<-j.run.Done()
+	<-j.run.Done()
+	if j.run.Err() != context.DeadlineExceeded {
+		return strand.Err(j.run)
 	}
+	return err
 }
 
 // stopWatch ends the watch on the context, and what it may have begun. It reports

@@ -329,8 +329,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 	j.kills, j.losses = 0, 0
 	if j.batch {
 		if err != nil {
-			j.expire(err)
-			j.body.SetError(item, j.itemError(w, f.Flags, err))
+			j.body.SetError(item, j.itemError(w, f.Flags, j.expire(err)))
 		}
 		return
 	}
@@ -338,7 +337,7 @@ func (w *worker) result(j *job, f wire.Frame) {
 		return
 	}
 	unknown := j.stopWatch() && !j.known
-	j.expire(err)
+	err = j.expire(err)
 	switch {
 	case f.Flags&flagNotRun != 0:
 		j.call.NotRun(err)
