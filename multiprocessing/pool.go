@@ -278,7 +278,8 @@ func (j *job) withdraw() {
 
 // await parks the submitter of j until there is room.
 func (p *Pool) await(ctx context.Context, j *job) {
-	w := &putter{job: j}
+	w := &putter{pool: p, job: j}
+	j.known = true
 	op := strand.Op{Object: p, Kind: strand.OpPut, Access: strand.Write}
 	err := strand.Park(ctx, op, w)
 	switch {
@@ -647,7 +648,8 @@ func closeAll(files []*os.File) {
 
 // A putter is a submitter that waits for room.
 type putter struct {
-	job    *job
+	pool   *Pool
+	job    *job    // which may be over before the submitter wakes
 	worker *worker // it can have at once
 	err    error   // set before wake
 	wake   func()
@@ -655,7 +657,7 @@ type putter struct {
 }
 
 func (w *putter) Arm(wake func()) bool {
-	p := w.job.pool
+	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
 	var err error
@@ -670,7 +672,7 @@ func (w *putter) Arm(wake func()) bool {
 }
 
 func (w *putter) Disarm() bool {
-	p := w.job.pool
+	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
 	removed := p.putters.Remove(&w.node)

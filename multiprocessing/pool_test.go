@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -196,5 +197,26 @@ func TestProcess(t *testing.T) {
 	}
 	if len(multiprocessing.Processes()) != 0 {
 		t.Error("a process that has ended is listed")
+	}
+}
+
+// TestCrowd: many who submit wait for room in a small pool, and their calls may be over
+// before they have noticed that there was some.
+func TestCrowd(t *testing.T) {
+	p := newPool(t, multiprocessing.Config{Workers: 2, Queue: -1})
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			for n := range 30 {
+				if got, err := outcome(t, braid.Submit(context.Background(), p, square, i+n)); err != nil || got != (i+n)*(i+n) {
+					t.Errorf("square(%d) = %d, %v", i+n, got, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if s := p.Statistics(); s.Completed != 200*30 || s.Refused != 0 {
+		t.Errorf("the account: %+v", s)
 	}
 }
