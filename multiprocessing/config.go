@@ -87,8 +87,9 @@ type Config struct {
 
 	// Heartbeat is the interval at which workers are asked for a sign of life.
 	// One that is stopped (SIGSTOP) at two successive looks is killed, as is one
-	// that has not answered for 30 intervals. 0 means half a second; negative
-	// means that nobody asks.
+	// that has not answered for 30 intervals, and at as many looks, so that a
+	// program that was stopped for a while blames nobody. 0 means half a second;
+	// negative means that nobody asks.
 	Heartbeat time.Duration
 
 	// StartTimeout bounds the time from the start of a worker until it is ready,
@@ -98,7 +99,9 @@ type Config struct {
 	// MaxKills is the number of workers that a call may cost: an idempotent one
 	// whose worker died is run again by another until then, and fails with
 	// engine.ErrPoison. 0 means 3. A call that is not idempotent fails at the
-	// first.
+	// first. One that 20 workers in succession could not even begin, for no reason
+	// from outside, such as an argument beyond MemoryLimit, fails with ErrPoison
+	// and ErrNotStarted.
 	MaxKills int
 
 	// MaxRestarts and RestartPeriod bound how often workers may die: at more than
