@@ -17,8 +17,9 @@ func TestMain(m *testing.M) {
 	play()
 	multiprocessing.Main()
 	// A program under the race detector sleeps for a second before it exits, and so
-	// would every worker.
-	_ = os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	// would every worker. What it reports must not get into the middle of the last
+	// words of a worker that dies for having written to a map twice at once.
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0 log_path=stdout "+os.Getenv("GORACE"))
 	// The goroutine that starts processes never ends. It is started here, so that no
 	// test takes it for a leak.
 	p, err := multiprocessing.Start(context.Background(), square, 1)
