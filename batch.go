@@ -226,7 +226,7 @@ func (m *batchMapping[In, Out]) add(v In) bool {
 func (m *batchMapping[In, Out]) send(ctx context.Context) {
 	b := m.filling
 	m.filling = nil
-	launch(ctx, m.ex, m.settings, &b.job, b)
+	launch(ctx, m.ex, &m.settings, &b.job, b)
 	m.settings.index += len(b.items)
 	m.inFlight = append(m.inFlight, b)
 }

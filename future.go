@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/go-braid/braid/engine"
-	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
@@ -25,6 +24,11 @@ type Future[T any] struct {
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if f.helper != nil && !f.isDone() {
 		f.helper.Help(&f.done)
+	}
+	if !f.isDone() {
+		if j, ok := strand.ParkerOf(ctx).(engine.Joiner); ok {
+			j.Join(ctx, f.call)
+		}
 	}
 	if !f.isDone() {
 		w := &futureWaiter{c: &f.completion}
@@ -70,11 +74,8 @@ func (f *Future[T]) OnDone(fn func()) (stop func() bool) {
 // succeeds if it succeeds all the same. Cancel does not wait, and does nothing to
 // a call that is complete.
 func (f *Future[T]) Cancel(cause error) {
-	f.mu.Lock()
-	ctx := f.ctx
-	f.mu.Unlock()
-	if ctx != nil {
-		ctx.Cancel(cause)
+	if !f.isDone() {
+		f.call.Cancel(cause)
 	}
 }
 
@@ -87,11 +88,11 @@ func (f *Future[T]) complete(v T, err error) {
 // type: whether it is complete, with which error, and who waits.
 type completion struct {
 	mu      sync.Mutex
-	ctx     *cancel.Context // of the call; nil once done, so as not to keep it alive
-	done    atomic.Bool     // changes under mu
-	err     error           // set before done
-	helper  engine.Helper   // of who runs the call; nil: it has none
-	failure *failure        // set before done; to be told when err is taken
+	call    *engine.Call
+	done    atomic.Bool   // changes under mu
+	err     error         // set before done
+	helper  engine.Helper // of who runs the call; nil: it has none
+	failure *failure      // set before done; to be told when err is taken
 	waiters waitq.List[func()]
 	ch      chan struct{} // made on demand
 }
@@ -100,17 +101,24 @@ func (c *completion) isDone() bool { return c.done.Load() }
 
 func (c *completion) complete(err error) {
 	c.mu.Lock()
-	c.err, c.ctx = err, nil
+	c.err = err
 	c.done.Store(true)
 	if c.ch != nil {
 		close(c.ch)
 	}
-	var wakes []func()
+	var first func() // mostly the only one
+	if n := c.waiters.Pop(); n != nil {
+		first = n.Value
+	}
+	var others []func()
 	for n := c.waiters.Pop(); n != nil; n = c.waiters.Pop() {
-		wakes = append(wakes, n.Value)
+		others = append(others, n.Value)
 	}
 	c.mu.Unlock()
-	for _, wake := range wakes {
+	if first != nil {
+		first()
+	}
+	for _, wake := range others {
 		wake()
 	}
 }

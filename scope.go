@@ -1,14 +1,17 @@
 package braid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -40,16 +43,12 @@ func Scope(ctx context.Context, ex Executor, body func(ctx context.Context, g *G
 		// children go straight to the engine.
 		ex = outer.ex
 	}
-	name := s.name
-	if name == "" {
-		name = "scope"
-	}
-	g := &Group{ex: ex, join: s.policy.Join, parent: ctx}
-	g.host = engine.Host{Name: name, Executor: g}
+	g := &Group{ex: ex, name: cmp.Or(s.name, "scope"), join: s.policy.Join, parent: ctx}
+	g.helper, _ = engine.As[engine.Helper](ex)
 	if n := s.policy.Limit; n > 0 {
 		g.slots = strand.NewSemaphore(n)
 	}
-	g.ctx, g.cancel = context.WithCancelCause(context.WithValue(ctx, groupKey{g}, true))
+	g.ctx.Init(ctx, (*groupValues)(g))
 	return g.run(body)
 }
 
@@ -60,25 +59,42 @@ func Scope(ctx context.Context, ex Executor, body func(ctx context.Context, g *G
 // [ErrClosed].
 type Group struct {
 	ex     Executor
-	host   engine.Host
+	helper engine.Helper // of ex, if it is one
+	name   string
 	join   engine.Join
 	slots  *strand.Semaphore // nil: no limit of our own
 	parent context.Context
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx    cancel.Context
+
+	// children is the number of children that are not complete, or ended when
+	// there will be no further ones.
+	children atomic.Int64
+	waiting  atomic.Bool // there is a wake; changes under mu
 
 	mu       sync.Mutex
-	children int
-	ended    bool   // no further children
 	wake     func() // of the strand that waits for the children
 	failures []error
-	success  bool // a child has succeeded
+	success  bool // a child has succeeded; only told if join is FirstSuccess
 	cut      bool // a child was cut short by the end of the group's context
 	bodyErr  error
 }
 
+// ended is so far below 0 that children who try to enter cannot reach it.
+const ended = -1 << 62
+
 // groupKey marks the contexts that end with a group's.
 type groupKey struct{ g *Group }
+
+// groupValues are the values of the context of a group.
+type groupValues Group
+
+// Value implements [cancel.Values].
+func (g *groupValues) Value(key any) any {
+	if k, ok := key.(groupKey); ok && k.g == (*Group)(g) {
+		return k.g
+	}
+	return nil
+}
 
 var (
 	errScopeLeft    = errors.New("braid: the scope has ended")
@@ -89,12 +105,12 @@ func (g *Group) run(body func(context.Context, *Group) error) error {
 	returned := false
 	defer func() {
 		if !returned { // body panicked or ended its goroutine, which goes on after this
-			g.cancel(errScopeLeft)
+			g.ctx.Cancel(errScopeLeft)
 			g.wait()
 		}
-		g.cancel(errScopeLeft)
+		g.ctx.Retire(errScopeLeft)
 	}()
-	err := body(g.ctx, g)
+	err := body(&g.ctx, g)
 	if err != nil {
 		g.fail(err)
 	}
@@ -112,16 +128,14 @@ func (g *Group) Start(ctx context.Context, c *engine.Call) {
 	// again. It has been counted in.
 	if c.Attempt() == 1 {
 		if err := g.enter(); err != nil {
-			c.Submit(ctx, &g.host)
-			c.Refuse(err)
+			g.refuse(ctx, c, err)
 			return
 		}
 		ctx = g.adopt(ctx, c)
 	}
 	if g.slots != nil {
 		if err := g.acquire(ctx, c.Spec().Policy.QueueTimeout); err != nil {
-			c.Submit(ctx, &g.host)
-			c.Refuse(err)
+			g.refuse(ctx, c, err)
 			return
 		}
 		c.OnDone(func(error) { g.slots.Release(1) })
@@ -129,15 +143,30 @@ func (g *Group) Start(ctx context.Context, c *engine.Call) {
 	g.ex.Start(ctx, c)
 }
 
+// refuse refuses a call that is not handed to the engine.
+func (g *Group) refuse(ctx context.Context, c *engine.Call, why error) {
+	c.Submit(ctx, &engine.Host{Name: g.name, Executor: g})
+	c.Refuse(why)
+}
+
+// A member is the body of a call that tells its group of its end by itself.
+type member interface {
+	enters(g *Group)
+}
+
 // adopt makes c a child of the group and returns the context for it: one that
 // ends with the group's even if ctx comes from elsewhere.
 func (g *Group) adopt(ctx context.Context, c *engine.Call) context.Context {
 	if ctx.Value(groupKey{g}) != nil {
-		c.OnDone(g.leave)
+		if m, ok := c.Body().(member); ok {
+			m.enters(g)
+		} else {
+			c.OnDone(g.leave)
+		}
 		return ctx
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(g.ctx, func() { cancel(context.Cause(g.ctx)) })
+	stop := context.AfterFunc(&g.ctx, func() { cancel(context.Cause(&g.ctx)) })
 	c.OnDone(func(err error) {
 		stop()
 		cancel(nil)
@@ -164,20 +193,22 @@ func (g *Group) acquire(ctx context.Context, limit time.Duration) error {
 
 // enter counts a child in, or says why there can be none.
 func (g *Group) enter() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ended {
+	if g.ctx.Err() != nil && g.children.Load() >= 0 {
+		return fmt.Errorf("%w: its scope is ending: %w", ErrClosed, context.Cause(&g.ctx))
+	}
+	if g.children.Add(1) < 0 {
+		g.children.Add(-1)
 		return fmt.Errorf("%w: its scope has ended", ErrClosed)
 	}
-	if cause := context.Cause(g.ctx); cause != nil {
-		return fmt.Errorf("%w: its scope is ending: %w", ErrClosed, cause)
-	}
-	g.children++
 	return nil
 }
 
 // leave counts a child out and deals with its outcome.
 func (g *Group) leave(err error) {
+	if err == nil && g.join != FirstSuccess {
+		g.leaveQuietly()
+		return
+	}
 	g.mu.Lock()
 	var end error
 	switch {
@@ -187,7 +218,7 @@ func (g *Group) leave(err error) {
 			end = errScopeSuccess
 		}
 	case g.ctx.Err() != nil && engine.Interrupted(err) &&
-		(engine.Cancelled(err) || errors.Is(err, context.Cause(g.ctx))):
+		(engine.Cancelled(err) || errors.Is(err, context.Cause(&g.ctx))):
 		g.cut = true
 	case engine.Cancelled(err):
 	case g.bodyErr != nil && errors.Is(g.bodyErr, err): // body has passed it on
@@ -197,16 +228,29 @@ func (g *Group) leave(err error) {
 			end = err
 		}
 	}
-	g.children--
-	var wake func()
-	if g.children == 0 && g.wake != nil {
-		wake, g.wake = g.wake, nil
-		g.ended = true
-	}
 	g.mu.Unlock()
 	if end != nil {
-		g.cancel(end)
+		g.ctx.Cancel(end)
 	}
+	g.leaveQuietly()
+}
+
+// leaveQuietly counts a child out, and wakes who waits for the last one.
+func (g *Group) leaveQuietly() {
+	if g.children.Add(-1) != 0 || !g.waiting.Load() {
+		return // who begins to wait after this sees that there is nobody left
+	}
+	g.mu.Lock()
+	wake := g.wake
+	if wake != nil {
+		if g.children.CompareAndSwap(0, ended) {
+			g.wake = nil
+			g.waiting.Store(false)
+		} else {
+			wake = nil // another child has come since
+		}
+	}
+	g.mu.Unlock()
 	if wake != nil {
 		wake()
 	}
@@ -215,7 +259,7 @@ func (g *Group) leave(err error) {
 // fail deals with the error of the body.
 func (g *Group) fail(err error) {
 	g.mu.Lock()
-	if errors.Is(err, g.ctx.Err()) && strand.IsErr(g.ctx, err) {
+	if errors.Is(err, g.ctx.Err()) && strand.IsErr(&g.ctx, err) {
 		g.cut = true // it only passes on that the scope was ending
 		g.mu.Unlock()
 		return
@@ -226,15 +270,30 @@ func (g *Group) fail(err error) {
 	g.failures = append(slices.DeleteFunc(g.failures, passedOn), err)
 	g.mu.Unlock()
 	if g.join == FailFast {
-		g.cancel(err)
+		g.ctx.Cancel(err)
 	}
 }
 
 // wait waits until there are no children, and lets no further ones in. The
 // group's context may be done, and the wait must not be cut short by that.
 func (g *Group) wait() {
+	if g.children.CompareAndSwap(0, ended) {
+		return
+	}
+	if j, ok := strand.ParkerOf(g.parent).(engine.Joiner); ok {
+		j.JoinAll(g.parent, g)
+		if g.children.CompareAndSwap(0, ended) {
+			return
+		}
+	}
 	op := strand.Op{Object: g, Kind: strand.OpWait, Access: strand.Read}
 	_ = strand.Park(context.WithoutCancel(g.parent), op, (*groupWaiter)(g))
+}
+
+// Has implements [engine.Family].
+func (g *Group) Has(c *engine.Call) bool {
+	m, ok := c.Body().(interface{ in(*Group) bool })
+	return ok && m.in(g)
 }
 
 func (g *Group) outcome() error {
@@ -258,11 +317,14 @@ type groupWaiter Group
 func (w *groupWaiter) Arm(wake func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.children == 0 {
-		w.ended = true
+	w.wake = wake
+	w.waiting.Store(true)
+	// A child that leaves after this sees that somebody waits.
+	if w.children.CompareAndSwap(0, ended) {
+		w.wake = nil
+		w.waiting.Store(false)
 		return false
 	}
-	w.wake = wake
 	return true
 }
 
@@ -271,5 +333,6 @@ func (w *groupWaiter) Disarm() bool {
 	defer w.mu.Unlock()
 	waiting := w.wake != nil
 	w.wake = nil
+	w.waiting.Store(false)
 	return waiting
 }

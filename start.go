@@ -31,7 +31,7 @@ func Start[T any](ctx context.Context, g *Group, fn func(ctx context.Context, re
 	// Until it is ready, the child lives by the caller's context; then by the
 	// group's. Both in one: the group's, cancelled by hand.
 	child, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stopScope := context.AfterFunc(g.ctx, func() { cancel(context.Cause(g.ctx)) })
+	stopScope := context.AfterFunc(&g.ctx, func() { cancel(context.Cause(&g.ctx)) })
 	stopCaller := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	s.detach = stopCaller
 	f := Go(child, g, func(ctx context.Context) (struct{}, error) {

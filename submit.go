@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/go-braid/braid/engine"
-	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -30,7 +29,7 @@ func Submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in 
 
 func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, s settings) *Future[Out] {
 	v := &invocation[In, Out]{task: t, in: in}
-	return launch(ctx, ex, s, &v.job, v)
+	return launch(ctx, ex, &s, &v.job, v)
 }
 
 // Go hands a call of fn to ex, like [Submit]. Fn may be a closure, and so runs in
@@ -46,30 +45,40 @@ type job[T any] struct {
 	future Future[T]
 	call   engine.Call
 	value  T
-	scoped bool // a group answers for its failure
+	group  *Group // that answers for its failure, or nil
+	child  bool   // the group counts it
 }
 
+// enters implements [member].
+func (j *job[T]) enters(g *Group) { j.group, j.child = g, true }
+
+// in reports whether j is a child of g.
+func (j *job[T]) in(g *Group) bool { return j.child && j.group == g }
+
 // launch hands the call of j, which is a part of body, to ex.
-func launch[T any](ctx context.Context, ex Executor, s settings, j *job[T], body engine.Body) *Future[T] {
+func launch[T any](ctx context.Context, ex Executor, s *settings, j *job[T], body engine.Body) *Future[T] {
 	if ex == nil {
 		ex = goroutines
 	}
 	j.call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, body)
-	_, j.scoped = engine.As[*Group](ex)
-	j.future.helper, _ = engine.As[engine.Helper](ex)
+	j.future.call = &j.call
+	if g, ok := ex.(*Group); ok {
+		j.group, j.future.helper = g, g.helper
+	} else {
+		j.group, _ = engine.As[*Group](ex)
+		j.future.helper, _ = engine.As[engine.Helper](ex)
+	}
 	if p, ok := strand.ParkerOf(ctx).(starter); ok {
 		p.Starting(&j.call, ex)
 	}
-	c := cancel.New(ctx)
-	j.future.ctx = c
-	ex.Start(c, &j.call)
+	ex.Start(j.call.Derive(ctx), &j.call)
 	return &j.future
 }
 
 // start hands a call of fn to ex.
 func start[T any](ctx context.Context, ex Executor, s settings, fn func(context.Context) (T, error)) *Future[T] {
 	c := &closure[T]{fn: fn}
-	return launch(ctx, ex, s, &c.job, c)
+	return launch(ctx, ex, &s, &c.job, c)
 }
 
 // A closure is a job that runs a function in this process.
@@ -126,7 +135,10 @@ func (j *job[T]) done(err error) {
 	v := j.value
 	var zero T
 	j.value = zero // the future alone decides how long the result lives
-	j.future.ctx.Cancel(errReturned)
+	j.call.Retire(errReturned)
 	watchUnobserved(j, err)
 	j.future.complete(v, err)
+	if j.child {
+		j.group.leave(err)
+	}
 }

@@ -88,7 +88,7 @@ func (t *Task[In, Out]) SubmitAny(ctx context.Context, ex Executor, in any, opts
 		return refused[any](ctx, s, err)
 	}
 	v := &anyInvocation[In, Out]{task: t, in: arg}
-	return launch(ctx, ex, s, &v.job, v)
+	return launch(ctx, ex, &s, &v.job, v)
 }
 
 // A Definition is a task that [Define] made, without its types: what a command

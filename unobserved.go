@@ -29,7 +29,7 @@ type failure struct {
 // on it in the same way. So the report comes late, and not at all if the program
 // ends before.
 func watchUnobserved[T any](j *job[T], err error) {
-	if err == nil || j.scoped || engine.Cancelled(err) {
+	if err == nil || j.group != nil || engine.Cancelled(err) {
 		return
 	}
 	f := &failure{host: j.call.Host(), spec: j.call.Spec(), id: j.call.ID(), attempt: j.call.Attempt(), err: err}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -34,6 +35,7 @@ type Spec struct {
 const (
 	callNew     uint32 = iota // made, or between two attempts
 	callWaiting               // submitted to an engine
+	callClaimed               // about to be run or refused by who has claimed it
 	callRunning               // its body runs
 	callDone                  // complete
 )
@@ -41,21 +43,51 @@ const (
 // A Call is one request to run a task. Make one with [NewCall] or, inside a
 // larger object, with [Call.Init]. It must not be copied.
 type Call struct {
-	spec    Spec
-	body    Body
-	hooks   []func(error)
-	state   atomic.Uint32
-	id      uint64
-	attempt int
+	// Note is for the executor that the call was submitted to, which may keep
+	// there whatever it likes while the call waits.
+	Note uint32
 
-	base    context.Context // the context of the first Start
-	host    *Host
+	state   atomic.Uint32
+	attempt int32
+	worker  int32 // that runs it
+	task    string
+	index   int
+	policy  *Policy // nil: the zero Policy
+	body    Body
+	id      uint64
+
+	own   cancel.Context  // see Derive
+	base  context.Context // the context of the first Start
+	host  *Host
+	place atomic.Pointer[Place]         // where it runs, if that is a Place
+	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
+	run   context.Context               // of an attempt that Begin began
+	after func()                        // see AfterBody
+	rare  *rare
+}
+
+// rare is what few calls have.
+type rare struct {
+	hooks   []func(error)
 	expiry  *queueDeadline
-	after   func()          // see AfterBody
-	run     context.Context // of an attempt that Begin began
-	stopRun context.CancelFunc
-	worker  int   // that runs it
-	lastErr error // of the last attempt that ran
+	stopRun context.CancelFunc // of an attempt that Begin began
+	lastErr error              // of the last attempt that ran
+}
+
+// seldom returns what few calls have, to be changed.
+func (c *Call) seldom() *rare {
+	if c.rare == nil {
+		c.rare = new(rare)
+	}
+	return c.rare
+}
+
+// expiry returns the deadline for waiting, or nil.
+func (c *Call) expiry() *queueDeadline {
+	if c.rare == nil {
+		return nil
+	}
+	return c.rare.expiry
 }
 
 // A Host is what an engine tells a call about itself.
@@ -63,6 +95,16 @@ type Host struct {
 	Name     string    // such as "threads": it appears in errors and events
 	Listener *Listener // nil: nobody listens
 	Executor Executor  // the engine itself, which further attempts go to; nil: there are none
+
+	// Life, if it is not nil, is a context with which those of all calls end: it
+	// lasts as long as the engine, and is one of package braid's own.
+	Life context.Context
+
+	// Cancelled, if it is not nil, is called when [Call.Cancel] has ended the
+	// context of a call that may be waiting, on the strand of who cancels it.
+	// An executor that is told in this way need not watch contexts that end in
+	// no other. It must not block.
+	Cancelled func(c *Call)
 }
 
 // NewCall returns a call of body.
@@ -74,17 +116,67 @@ func NewCall(spec Spec, body Body) *Call {
 
 // Init makes the zero Call c a call of body.
 func (c *Call) Init(spec Spec, body Body) {
-	c.spec, c.body, c.attempt = spec, body, 1
+	c.task, c.index, c.body, c.attempt = spec.Task, spec.Index, body, 1
+	if !spec.Policy.isZero() {
+		p := spec.Policy
+		c.policy = &p
+	}
 }
 
 // Spec returns the call's description.
-func (c *Call) Spec() Spec { return c.spec }
+func (c *Call) Spec() Spec { return Spec{Task: c.task, Index: c.index, Policy: *c.how()} }
+
+// how returns the call's policy, not to be changed.
+func (c *Call) how() *Policy {
+	if c.policy == nil {
+		return &zeroPolicy
+	}
+	return c.policy
+}
+
+var zeroPolicy Policy
+
+// Derive gives the call a context of its own and returns it, for its Start: it ends
+// with parent or by [Call.Cancel], and on a [Place] it carries the parker of the
+// call. It may be called once, before the call is submitted. A call without one
+// cannot be cancelled by itself.
+func (c *Call) Derive(parent context.Context) context.Context {
+	c.own.Init(parent, (*seat)(c))
+	return &c.own
+}
+
+// Cancel ends the context that Derive made with the given cause, for which nil means
+// context.Canceled. It does not wait, and may be called at any time.
+func (c *Call) Cancel(cause error) {
+	c.own.Cancel(cause)
+	if c.state.Load() == callWaiting {
+		if h := c.host; h.Cancelled != nil {
+			h.Cancelled(c)
+		}
+	}
+}
+
+// Retire ends the context that Derive made when the call is complete.
+func (c *Call) Retire(cause error) { c.own.Retire(cause) }
+
+// Claim takes a waiting call for the caller, who must run or refuse it: of several
+// who try, one succeeds. An executor need not use it if only one of its strands
+// can come upon a call.
+func (c *Call) Claim() bool {
+	return c.state.Load() == callWaiting && c.state.CompareAndSwap(callWaiting, callClaimed)
+}
+
+// Waiting reports whether the call waits to be run and nobody has claimed it.
+func (c *Call) Waiting() bool { return c.state.Load() == callWaiting }
+
+// Body returns the inside of the call.
+func (c *Call) Body() Body { return c.body }
 
 // ID returns the number that events give to the call, or 0 if nobody listens.
 func (c *Call) ID() uint64 { return c.id }
 
 // Attempt returns which attempt at the task this is, from 1.
-func (c *Call) Attempt() int { return c.attempt }
+func (c *Call) Attempt() int { return int(c.attempt) }
 
 // Host returns the engine that the call was submitted to, or nil.
 func (c *Call) Host() *Host { return c.host }
@@ -103,14 +195,22 @@ func (c *Call) Object() any {
 // and in the order of registration. It may be called only before the call is
 // submitted, as executors do that wrap others. F must not block.
 func (c *Call) OnDone(f func(err error)) {
-	c.hooks = append(c.hooks, f)
+	r := c.seldom()
+	r.hooks = append(r.hooks, f)
 }
 
 // AfterBody registers f to be called when the body of the next Run has returned,
 // panicked or ended its goroutine, or Run has found that it need not begin, and
 // before anybody hears of the outcome. An executor that gives back a worker's
 // place in f can be sure that who awaits the call finds it free. F must not block.
-func (c *Call) AfterBody(f func()) { c.after = f }
+// Several functions are called one after the other, the last one first.
+func (c *Call) AfterBody(f func()) {
+	if before := c.after; before != nil {
+		c.after = func() { f(); before() }
+		return
+	}
+	c.after = f
+}
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
@@ -125,7 +225,7 @@ func (c *Call) bodyOver() {
 // call waits longer than its policy allows. ctx is also the context of later
 // attempts.
 func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
-	if !c.state.CompareAndSwap(callNew, callWaiting) {
+	if c.state.Load() != callNew {
 		panic("engine: a call was submitted twice")
 	}
 	if c.base == nil {
@@ -134,15 +234,34 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 			c.id = nextID.Add(1)
 		}
 	}
-	c.host = h
+	if c.host != h { // or who cancels the call meanwhile would see it written again
+		c.host = h
+	}
+	if h.Life != nil {
+		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
+	}
+	c.state.Store(callWaiting)
 	if l := h.Listener; l != nil && l.Submitted != nil {
 		l.Submitted(c.event(ctx, 0))
 	}
-	if d := c.spec.Policy.QueueTimeout; d > 0 {
-		c.expiry = &queueDeadline{}
-		ctx = c.expiry.start(ctx, d)
+	if d := c.how().QueueTimeout; d > 0 {
+		q := new(queueDeadline)
+		c.seldom().expiry = q
+		ctx = q.start(ctx, d)
 	}
 	return ctx
+}
+
+// endWith returns ctx, or one that comes from it, which ends with life as well and
+// carries the parker of the call on a Place.
+func (c *Call) endWith(ctx context.Context, life *cancel.Context) context.Context {
+	own := &c.own
+	if ctx != context.Context(own) {
+		own = new(cancel.Context)
+		own.Init(ctx, (*seat)(c))
+	}
+	own.EndWith(life)
+	return own
 }
 
 // Run runs the call's body on the calling strand and completes the call, or
@@ -157,6 +276,21 @@ func (c *Call) Run(ctx context.Context, worker int) {
 	if !ok {
 		return
 	}
+	c.runBody(ctx, run)
+}
+
+// RunAt is like Run on a worker that is a [Place], of an engine whose Host has a Life.
+func (c *Call) RunAt(ctx context.Context, p *Place, worker int) {
+	run, ok := c.Begin(ctx, worker)
+	if !ok {
+		return
+	}
+	c.place.Store(p)
+	c.runBody(ctx, run)
+}
+
+// runBody runs the body and ends the attempt.
+func (c *Call) runBody(ctx, run context.Context) {
 	returned := false
 	var err error
 	defer func() {
@@ -167,9 +301,7 @@ func (c *Call) Run(ctx context.Context, worker int) {
 				err = ErrGoexit
 			}
 		}
-		if self := strand.Self(ctx); self != nil {
-			self.End()
-		}
+		c.endStrand(ctx)
 		if returned {
 			c.Return(err)
 		} else {
@@ -189,20 +321,20 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // Timeout, and true: then the executor must call [Call.Return] or [Call.Fail]
 // once. If ctx is done already, the call is refused, and Begin returns false.
 func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
-	c.expiry.stop()
+	c.expiry().stop()
 	if ctx.Err() != nil {
 		c.bodyOver()
 		c.Refuse(strand.Err(ctx))
 		return nil, false
 	}
 	c.begin()
-	c.worker = worker
+	c.worker = int32(worker)
 	if l := c.host.Listener; l != nil && l.Started != nil {
 		l.Started(c.event(ctx, worker))
 	}
 	c.run = ctx
-	if d := c.spec.Policy.Timeout; d > 0 {
-		c.run, c.stopRun = context.WithTimeoutCause(c.run, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+	if d := c.how().Timeout; d > 0 {
+		c.run, c.seldom().stopRun = context.WithTimeoutCause(c.run, d, &TimeoutError{Limit: d, Phase: PhaseRun})
 	}
 	return c.run, true
 }
@@ -214,12 +346,21 @@ func (c *Call) Return(err error) { c.Fail(c.blame(c.run, err)) }
 // task from returning, such as a panic or the death of its process.
 func (c *Call) Fail(err error) {
 	ctx := c.run
-	if c.stopRun != nil {
-		defer c.stopRun()
+	if stop := c.endRun(); stop != nil {
+		defer stop()
 	}
-	c.run, c.stopRun = nil, nil
 	c.bodyOver()
-	c.settle(ctx, c.worker, true, err)
+	c.settle(ctx, int(c.worker), true, err)
+}
+
+// endRun forgets the context of an attempt, and returns what ends it, if it has one of its
+// own: that is to be called when the outcome is known.
+func (c *Call) endRun() (stop context.CancelFunc) {
+	c.run = nil
+	if c.rare != nil {
+		stop, c.rare.stopRun = c.rare.stopRun, nil
+	}
+	return stop
 }
 
 // NotRun ends an attempt that Begin began, but in which the task did not come to
@@ -227,12 +368,11 @@ func (c *Call) Fail(err error) {
 // further attempt begins.
 func (c *Call) NotRun(why error) {
 	ctx := c.run
-	if c.stopRun != nil {
-		defer c.stopRun()
+	if stop := c.endRun(); stop != nil {
+		defer stop()
 	}
-	c.run, c.stopRun = nil, nil
 	c.bodyOver()
-	c.settle(ctx, c.worker, false, why)
+	c.settle(ctx, int(c.worker), false, why)
 }
 
 // Restart ends an attempt that Begin began, for a reason that is not the task's
@@ -241,18 +381,17 @@ func (c *Call) NotRun(why error) {
 // depends on no [Retry]. Why is what ended the attempt.
 func (c *Call) Restart(why error) {
 	ctx := c.run
-	if c.stopRun != nil {
-		defer c.stopRun()
+	if stop := c.endRun(); stop != nil {
+		defer stop()
 	}
-	c.run, c.stopRun = nil, nil
 	l := c.host.Listener
 	if l != nil && l.Retrying != nil {
-		e := c.event(ctx, c.worker)
+		e := c.event(ctx, int(c.worker))
 		e.Err = why
 		l.Retrying(e)
 	}
 	if !errors.Is(why, ErrNotStarted) {
-		c.lastErr = why // so that a refusal does not say that the task has not run
+		c.seldom().lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
 	c.state.Store(callWaiting)
@@ -265,7 +404,7 @@ func (c *Call) Restart(why error) {
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.host.Listener; l != nil && l.Progress != nil {
-		e := c.event(ctx, c.worker)
+		e := c.event(ctx, int(c.worker))
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -276,7 +415,7 @@ func (c *Call) Progress(ctx context.Context, done, total int64) {
 // Run or Refuse, once, for each Start.
 func (c *Call) Refuse(why error) {
 	c.begin()
-	if q := c.expiry; q != nil && errors.Is(why, q.over) {
+	if q := c.expiry(); q != nil && errors.Is(why, q.over) {
 		// The context says that it was cancelled; it was the limit.
 		why = q.over
 	}
@@ -285,7 +424,9 @@ func (c *Call) Refuse(why error) {
 
 // begin takes the call out of the hands of the executor.
 func (c *Call) begin() {
-	if !c.state.CompareAndSwap(callWaiting, callRunning) {
+	if s := c.state.Load(); s == callClaimed {
+		c.state.Store(callRunning)
+	} else if s != callWaiting || !c.state.CompareAndSwap(callWaiting, callRunning) {
 		panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
 	}
 }
@@ -308,12 +449,12 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 
 // settle ends an attempt: the call is retried or complete.
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
-	c.expiry.release()
-	if err != nil && c.host.Executor != nil && c.base.Err() == nil && c.spec.Policy.wantsRetry(c.attempt, started, err) {
+	c.expiry().release()
+	if err != nil && c.host.Executor != nil && c.base.Err() == nil && c.how().wantsRetry(int(c.attempt), started, err) {
 		if started {
-			c.lastErr = err
+			c.seldom().lastErr = err
 		}
-		delay := c.spec.Policy.Retry.delay(c.attempt, rand.Float64())
+		delay := c.how().Retry.delay(int(c.attempt), rand.Float64())
 		if l := c.host.Listener; l != nil && l.Retrying != nil {
 			e := c.event(ctx, worker)
 			e.Err, e.Delay = err, delay
@@ -327,16 +468,16 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	if err != nil {
 		switch {
 		case started:
-		case c.lastErr == nil:
+		case c.rare == nil || c.rare.lastErr == nil:
 			err = &NotStartedError{Err: err}
 		default:
 			// An earlier attempt did run, so the task as a whole has: the
 			// error must not say otherwise.
-			err = &retriesError{last: c.lastErr, ended: err}
+			err = &retriesError{last: c.rare.lastErr, ended: err}
 		}
 		err = &TaskError{
-			Task: c.spec.Task, Engine: c.host.Name,
-			Worker: worker, Attempt: c.attempt, Err: err,
+			Task: c.task, Engine: c.host.Name,
+			Worker: worker, Attempt: int(c.attempt), Err: err,
 		}
 	}
 	if l := c.host.Listener; l != nil && l.Finished != nil {
@@ -344,9 +485,13 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		e.Err = err
 		l.Finished(e)
 	}
-	hooks := c.hooks
-	// A complete call keeps nothing alive that it needed to run.
-	c.base, c.hooks, c.lastErr, c.expiry = nil, nil, nil, nil
+	var hooks []func(error)
+	if c.rare != nil {
+		hooks = c.rare.hooks
+	}
+	// A complete call keeps nothing alive that it needed to run, but the values of
+	// its context.
+	c.base, c.rare = nil, nil
 	c.state.Store(callDone)
 	c.body.Done(err)
 	for _, f := range hooks {
@@ -368,7 +513,7 @@ func (c *Call) again(delay time.Duration) {
 func (c *Call) event(ctx context.Context, worker int) Event {
 	return Event{
 		At: strand.Now(ctx), Engine: c.host.Name, Worker: worker,
-		Call: c.id, Task: c.spec.Task, Index: c.spec.Index, Attempt: c.attempt,
+		Call: c.id, Task: c.task, Index: c.index, Attempt: int(c.attempt),
 	}
 }
 

@@ -39,6 +39,12 @@ type Policy struct {
 	Join Join
 }
 
+// isZero reports whether p asks for nothing.
+func (p *Policy) isZero() bool {
+	return p.Timeout == 0 && p.QueueTimeout == 0 && p.Limit == 0 && !p.Unordered && !p.Idempotent &&
+		p.Join == FailFast && p.Retry.isZero()
+}
+
 // A Join says when several calls together are done, and what their failures
 // mean.
 type Join uint8

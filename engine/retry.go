@@ -37,6 +37,8 @@ type Retry struct {
 	On func(error) bool
 }
 
+func (r *Retry) isZero() bool { return r.Max == 0 && r.Base == 0 && r.Cap == 0 && r.On == nil }
+
 // wantsRetry reports whether an attempt that failed with err is to be followed
 // by another. Started says whether the task ran in it.
 func (p *Policy) wantsRetry(attempt int, started bool, err error) bool {

@@ -485,7 +485,7 @@ func (c *runningCall) begin(seq uint64, h *callHeader) *itemContext {
 		ctx, c.stop = context.WithTimeout(ctx, h.left)
 	}
 	item := &itemContext{}
-	item.call.Init(ctx)
+	item.call.Init(ctx, nil)
 	c.seq, c.attempt, c.ctx = seq, h.attempt, &item.call
 	return item
 }

@@ -18,12 +18,22 @@ import (
 // with [New] or, inside a larger object, with [Context.Init]. It must not be copied.
 type Context struct {
 	parent context.Context
-	cause  error         // of Cancel; set before state
-	state  atomic.Uint32 // changes under mu
+	up     *Context                // the parent, if it is one of ours
+	also   atomic.Pointer[Context] // another one that it ends with, or nil; changes under mu
+	own    Values                  // may be nil
+	cause  error                   // of Cancel; set before state
+	state  atomic.Uint32           // changes under mu
 	mu     sync.Mutex
 	stand  atomic.Pointer[standIn] // changes under mu
 	first  *Watch                  // the list of watches
 	follow *Watch                  // of the parent, as long as there are others
+	second *Watch                  // of also, as long as there are others or a stand-in
+}
+
+// Values are values that a [Context] has itself.
+type Values interface {
+	// Value returns the value for key, or nil: then the parent is asked.
+	Value(key any) any
 }
 
 // The states of a Context.
@@ -40,10 +50,50 @@ type standIn struct {
 }
 
 // New returns a context that ends with parent.
-func New(parent context.Context) *Context { return &Context{parent: parent} }
+func New(parent context.Context) *Context {
+	c := new(Context)
+	c.Init(parent, nil)
+	return c
+}
 
-// Init makes the zero Context c one that ends with parent.
-func (c *Context) Init(parent context.Context) { c.parent = parent }
+// Init makes the zero Context c one that ends with parent, and has the values of own,
+// which may be nil, before those of parent.
+func (c *Context) Init(parent context.Context, own Values) {
+	c.parent, c.own = parent, own
+	c.up, _ = parent.(*Context)
+}
+
+// Up returns the context that c was made from, if it is one of ours, or nil.
+func (c *Context) Up() *Context { return c.up }
+
+// EndWith has c end with another context too, which takes nothing from anybody as long
+// as nobody looks at c. It may be called once, or again with the same one.
+func (c *Context) EndWith(also *Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.also.Load() != nil {
+		return
+	}
+	c.also.Store(also)
+	if c.first != nil || c.stand.Load() != nil {
+		c.followAlso()
+	}
+}
+
+// Retire ends c as Cancel does when it has served its purpose, and nobody should be
+// using it any more: if nobody has ever looked at it, that costs next to nothing.
+func (c *Context) Retire(cause error) {
+	if c.stand.Load() == nil && c.mu.TryLock() {
+		if c.first == nil && c.stand.Load() == nil && c.state.Load() == live {
+			c.cause = cause
+			c.state.Store(cancelled)
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+	}
+	c.Cancel(cause)
+}
 
 // Cancel ends c, if it has not ended yet, with context.Canceled and the given cause, for
 // which nil means context.Canceled.
@@ -59,6 +109,12 @@ func (c *Context) finish(cause error) {
 	// Not under c.mu: a parent that learns by this that it has ended tells c.
 	parentEnded := c.parent.Err() != nil
 	c.mu.Lock()
+	if also := c.also.Load(); also != nil && cause == nil && !parentEnded {
+		// It is this one that has ended: only that brings us here.
+		c.mu.Unlock()
+		cause = context.Cause(also)
+		c.mu.Lock()
+	}
 	if c.state.Load() != live {
 		c.mu.Unlock()
 		return
@@ -79,6 +135,7 @@ func (c *Context) finish(cause error) {
 	if w != nil {
 		c.leaveParent()
 	}
+	c.leaveAlso()
 	c.mu.Unlock()
 	if stand != nil {
 		stand.end(cause)
@@ -95,8 +152,11 @@ func (c *Context) Deadline() (deadline time.Time, ok bool) { return c.parent.Dea
 
 // Err implements [context.Context].
 func (c *Context) Err() error {
+	if !c.over() {
+		return nil
+	}
 	state := c.state.Load()
-	if state == live && c.parent.Err() != nil {
+	if state == live {
 		c.finish(nil)
 		state = c.state.Load()
 	}
@@ -109,6 +169,23 @@ func (c *Context) Err() error {
 	return nil
 }
 
+// over reports whether c, or one that it ends with, has ended. It is a loop rather than a
+// call of the parent's, since contexts of tasks that start tasks make long chains.
+func (c *Context) over() bool {
+	for {
+		if c.state.Load() != live {
+			return true
+		}
+		if also := c.also.Load(); also != nil && also.over() {
+			return true
+		}
+		if c.up == nil {
+			return c.parent.Err() != nil
+		}
+		c = c.up
+	}
+}
+
 // Done implements [context.Context].
 func (c *Context) Done() <-chan struct{} { return c.standard().Done() }
 
@@ -119,7 +196,17 @@ func (c *Context) Value(key any) any {
 	if _, ok := key.(*int); ok {
 		return c.standard().Value(key)
 	}
-	return c.parent.Value(key)
+	for {
+		if c.own != nil {
+			if v := c.own.Value(key); v != nil {
+				return v
+			}
+		}
+		if c.up == nil {
+			return c.parent.Value(key)
+		}
+		c = c.up
+	}
 }
 
 // standard returns the context that stands for c.
@@ -140,6 +227,7 @@ func (c *Context) standard() context.Context {
 		return other.ctx
 	}
 	c.stand.Store(s)
+	c.followAlso()
 	over := c.state.Load() == cancelled
 	c.mu.Unlock()
 	if over {

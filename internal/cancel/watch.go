@@ -61,6 +61,7 @@ func (c *Context) watch(w *Watch) {
 
 // followParent has c end when its parent does. It needs c.mu.
 func (c *Context) followParent() {
+	c.followAlso()
 	if _, ours := c.parent.(*Context); !ours && c.parent.Done() == nil {
 		return
 	}
@@ -68,6 +69,25 @@ func (c *Context) followParent() {
 		c.follow = new(Watch)
 	}
 	c.follow.Start(c.parent, (*followed)(c))
+}
+
+// followAlso has c end when the other one does that it ends with, if there is one. It
+// needs c.mu.
+func (c *Context) followAlso() {
+	also := c.also.Load()
+	if also == nil || c.second != nil || c.state.Load() != live {
+		return
+	}
+	c.second = new(Watch)
+	c.second.Start(also, (*followed)(c))
+}
+
+// leaveAlso takes back followAlso; c has ended. It needs c.mu.
+func (c *Context) leaveAlso() {
+	if c.second != nil {
+		c.second.Stop()
+		c.second = nil
+	}
 }
 
 // leaveParent takes back followParent. It needs c.mu.

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-braid/braid/internal/cancel"
+	"github.com/go-braid/braid/strand"
+)
+
+// A Place is where calls run one at a time, such as a worker of a pool, and what
+// parks them. See [Call.RunAt].
+type Place interface {
+	// Park parks the strand of c, as [strand.Parker] says. C need not be the call
+	// that runs here now: its task may have left a goroutine behind.
+	Park(ctx context.Context, c *Call, op strand.Op, w strand.Waitable) error
+
+	// Join is called on the strand of c when it is about to wait for other, and
+	// nothing is lost if it goes on only when other is complete, even if ctx ends
+	// before. If other waits to be run here, the Place may claim and run it.
+	Join(ctx context.Context, c, other *Call)
+
+	// JoinAll is called on the strand of c when it is about to wait for calls that
+	// belong to f. The Place may claim and run those that wait to be run here.
+	JoinAll(ctx context.Context, c *Call, f Family)
+}
+
+// A Family is calls that somebody waits for, such as the children of a scope.
+type Family interface {
+	// Has reports whether c belongs to it. It may be called from any goroutine.
+	Has(c *Call) bool
+}
+
+// A Joiner is the parker of a strand on which a call may run for which it waits.
+type Joiner interface {
+	// Join may run c, if it has not begun yet, before it returns.
+	Join(ctx context.Context, c *Call)
+
+	// JoinAll may run calls of f that have not begun yet before it returns.
+	JoinAll(ctx context.Context, f Family)
+}
+
+// A seat is a call as the parker of the strand that runs it on a Place.
+type seat Call
+
+// Value implements [cancel.Values].
+func (s *seat) Value(key any) any {
+	if _, ok := key.(strand.ParkerKey); ok && s.place.Load() != nil {
+		return s
+	}
+	return nil
+}
+
+// Park implements [strand.Parker].
+func (s *seat) Park(ctx context.Context, op strand.Op, w strand.Waitable) error {
+	return (*s.place.Load()).Park(ctx, (*Call)(s), op, w)
+}
+
+// Join implements [Joiner]. C is run here only if it ends whenever ctx does: then it is
+// told to end when the caller would no longer have waited. With a deadline, the caller
+// expects to go on at that time.
+func (s *seat) Join(ctx context.Context, c *Call) {
+	if !c.Waiting() {
+		return
+	}
+	if up, ok := ctx.(*cancel.Context); !ok || up != c.own.Up() {
+		return
+	}
+	if _, limited := ctx.Deadline(); limited {
+		return
+	}
+	(*s.place.Load()).Join(ctx, (*Call)(s), c)
+}
+
+// JoinAll implements [Joiner].
+func (s *seat) JoinAll(ctx context.Context, f Family) {
+	(*s.place.Load()).JoinAll(ctx, (*Call)(s), f)
+}
+
+// Sleep implements [strand.Parker] as goroutines do, and so do the others.
+func (s *seat) Sleep(ctx context.Context, d time.Duration) error {
+	return strand.Goroutine{}.Sleep(ctx, d)
+}
+
+// Yield implements [strand.Parker].
+func (s *seat) Yield(ctx context.Context) { strand.Goroutine{}.Yield(ctx) }
+
+// Now implements [strand.Parker].
+func (s *seat) Now() time.Time { return time.Now() }
+
+// Self implements [strand.Parker].
+func (s *seat) Self() *strand.Strand {
+	for {
+		if self := s.self.Load(); self != nil {
+			return self
+		}
+		s.self.CompareAndSwap(nil, new(strand.Strand))
+	}
+}
+
+// endStrand says that the strand of the body has ended.
+func (c *Call) endStrand(ctx context.Context) {
+	if c.place.Load() == nil {
+		if self := strand.Self(ctx); self != nil {
+			self.End()
+		}
+		return
+	}
+	if self := c.self.Load(); self != nil {
+		self.End()
+		c.self.Store(nil) // a further attempt is another strand
+	}
+}
