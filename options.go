@@ -78,6 +78,16 @@ func QueueTimeout(d time.Duration) Option {
 	return func(s *settings) { s.policy.QueueTimeout = d }
 }
 
+// Priority has an engine that has a queue take a call out of it before those of a lower
+// priority, and behind those of a higher one; the default is 0. A call that runs is not
+// stopped for one that is more urgent, and those of a low priority wait as long as there
+// are others. [threading] knows priorities; engines that do not ignore them.
+//
+// [threading]: https://pkg.go.dev/github.com/go-braid/braid/threading
+func Priority(n int) Option {
+	return func(s *settings) { s.policy.Priority = n }
+}
+
 // Retry has failed attempts of a call repeated up to n times, after pauses that
 // grow exponentially with full jitter; see [Backoff] and [RetryOn]. The default
 // is 0. Panics are not retried unless RetryOn says so; a call whose context is

@@ -44,8 +44,8 @@ const (
 // larger object, with [Call.Init]. It must not be copied.
 type Call struct {
 	// Note is for the executor that the call was submitted to, which may keep
-	// there whatever it likes while the call waits.
-	Note uint32
+	// there whatever it likes.
+	Note atomic.Uint32
 
 	state   atomic.Uint32
 	attempt int32
@@ -61,7 +61,7 @@ type Call struct {
 	host  *Host
 	place atomic.Pointer[Place]         // where it runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
-	run   context.Context               // of an attempt that Begin began
+	run   context.Context               // of the attempt, from its submission on
 	after func()                        // see AfterBody
 	rare  *rare
 }
@@ -99,6 +99,10 @@ type Host struct {
 	// Life, if it is not nil, is a context with which those of all calls end: it
 	// lasts as long as the engine, and is one of package braid's own.
 	Life context.Context
+
+	// Crash says that a panic of a task is not its error: it goes on, and so ends the
+	// program, as that of a goroutine does.
+	Crash bool
 
 	// Cancelled, if it is not nil, is called when [Call.Cancel] has ended the
 	// context of a call that may be waiting, on the strand of who cancels it.
@@ -175,6 +179,18 @@ func (c *Call) Body() Body { return c.body }
 // ID returns the number that events give to the call, or 0 if nobody listens.
 func (c *Call) ID() uint64 { return c.id }
 
+// Context returns the context of the attempt, from its submission on. It may be called
+// by the executor that has the call, and not after the call is complete.
+func (c *Call) Context() context.Context { return c.run }
+
+// IsPlain reports whether the policy asks nothing of the queue that the call waits in.
+func (c *Call) IsPlain() bool {
+	return c.policy == nil || c.policy.Priority == 0 && c.policy.QueueTimeout == 0
+}
+
+// Priority returns the priority of the call's policy.
+func (c *Call) Priority() int { return c.how().Priority }
+
 // Attempt returns which attempt at the task this is, from 1.
 func (c *Call) Attempt() int { return int(c.attempt) }
 
@@ -249,6 +265,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 		c.seldom().expiry = q
 		ctx = q.start(ctx, d)
 	}
+	c.run = ctx
 	return ctx
 }
 
@@ -279,8 +296,10 @@ func (c *Call) Run(ctx context.Context, worker int) {
 	c.runBody(ctx, run)
 }
 
-// RunAt is like Run on a worker that is a [Place], of an engine whose Host has a Life.
-func (c *Call) RunAt(ctx context.Context, p *Place, worker int) {
+// RunAt is like Run on a worker that is a [Place], of an engine whose Host has a Life,
+// and with the context that Submit returned.
+func (c *Call) RunAt(p *Place, worker int) {
+	ctx := c.run
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
 		return
@@ -296,6 +315,9 @@ func (c *Call) runBody(ctx, run context.Context) {
 	defer func() {
 		if !returned {
 			if v := recover(); v != nil {
+				if c.host.Crash {
+					panic(v)
+				}
 				err = &PanicError{Value: v, Stack: debug.Stack()}
 			} else {
 				err = ErrGoexit
@@ -491,7 +513,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	}
 	// A complete call keeps nothing alive that it needed to run, but the values of
 	// its context.
-	c.base, c.rare = nil, nil
+	c.base, c.run, c.rare = nil, nil, nil
 	c.state.Store(callDone)
 	c.body.Done(err)
 	for _, f := range hooks {

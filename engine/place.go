@@ -40,6 +40,22 @@ type Joiner interface {
 	JoinAll(ctx context.Context, f Family)
 }
 
+// A Seat is the parker of a strand that runs on a Place.
+type Seat interface {
+	strand.Parker
+
+	// Place returns where it runs.
+	Place() Place
+}
+
+// PlaceOf returns the place that the strand of ctx runs on, or nil.
+func PlaceOf(ctx context.Context) Place {
+	if s, ok := ctx.Value(strand.ParkerKey{}).(Seat); ok {
+		return s.Place()
+	}
+	return nil
+}
+
 // A seat is a call as the parker of the strand that runs it on a Place.
 type seat Call
 
@@ -51,25 +67,30 @@ func (s *seat) Value(key any) any {
 	return nil
 }
 
+// Place implements [Seat].
+func (s *seat) Place() Place { return *s.place.Load() }
+
 // Park implements [strand.Parker].
 func (s *seat) Park(ctx context.Context, op strand.Op, w strand.Waitable) error {
 	return (*s.place.Load()).Park(ctx, (*Call)(s), op, w)
 }
 
-// Join implements [Joiner]. C is run here only if it ends whenever ctx does: then it is
-// told to end when the caller would no longer have waited. With a deadline, the caller
-// expects to go on at that time.
+// Join implements [Joiner].
 func (s *seat) Join(ctx context.Context, c *Call) {
-	if !c.Waiting() {
-		return
+	if c.EndsWith(ctx) && c.Waiting() {
+		(*s.place.Load()).Join(ctx, (*Call)(s), c)
 	}
-	if up, ok := ctx.(*cancel.Context); !ok || up != c.own.Up() {
-		return
+}
+
+// EndsWith reports whether c is known to be told to end whenever ctx ends, and that is at
+// no given time. Who waits for c under ctx then loses nothing if he runs it himself.
+func (c *Call) EndsWith(ctx context.Context) bool {
+	up, ok := ctx.(*cancel.Context)
+	if !ok || up != c.own.Up() {
+		return false
 	}
-	if _, limited := ctx.Deadline(); limited {
-		return
-	}
-	(*s.place.Load()).Join(ctx, (*Call)(s), c)
+	_, limited := ctx.Deadline()
+	return !limited
 }
 
 // JoinAll implements [Joiner].

@@ -22,6 +22,10 @@ type Policy struct {
 	// Retry says which failed attempts are made again, and when.
 	Retry Retry
 
+	// Priority says in which order an engine that has a queue takes waiting calls
+	// out of it: those of a higher one first. It makes nobody stop who runs.
+	Priority int
+
 	// Limit is the number of calls in flight at which the operation starts no
 	// further one; 0 is the operation's default.
 	Limit int
@@ -41,7 +45,7 @@ type Policy struct {
 
 // isZero reports whether p asks for nothing.
 func (p *Policy) isZero() bool {
-	return p.Timeout == 0 && p.QueueTimeout == 0 && p.Limit == 0 && !p.Unordered && !p.Idempotent &&
+	return p.Timeout == 0 && p.QueueTimeout == 0 && p.Priority == 0 && p.Limit == 0 && !p.Unordered && !p.Idempotent &&
 		p.Join == FailFast && p.Retry.isZero()
 }
 

@@ -33,8 +33,9 @@ func (p *Pool) Drain(ctx context.Context) error {
 // an error instead of waiting for itself; the pool is closing all the same.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
-	p.closing = true
+	p.closing, p.paused = true, false
 	p.refusePutters(engine.ErrClosed)
+	p.schedule()
 	for len(p.idle) > 0 {
 		p.dismiss()
 	}
@@ -44,7 +45,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	}
 	cut := p.awaitQuiet(ctx, true)
 	if cut == nil {
-		p.end(engine.ErrClosed)
+		p.life.Cancel(engine.ErrClosed)
 		return nil
 	}
 	cancelled := p.abort()
@@ -76,44 +77,73 @@ func (p *Pool) Withdraw(why error) int {
 	}
 	p.mu.Lock()
 	defer p.unlock()
-	n := p.waiting.Len() + p.putters.Len()
-	p.refuseWaiting(why)
-	return n
+	n := p.putters.Len()
+	return n + p.refuseWaiting(why)
 }
 
 // inside reports whether ctx is that of a task of p.
 func (p *Pool) inside(ctx context.Context) bool {
-	t, ok := strand.ParkerOf(ctx).(*task)
-	return ok && t.pool == p
+	w, ok := engine.PlaceOf(ctx).(*worker)
+	return ok && w.pool == p
 }
 
 // abort refuses the calls in the queue, cancels those that have begun, and the
 // context of Init, and returns how many calls there were.
 func (p *Pool) abort() int {
 	p.mu.Lock()
-	defer p.unlock()
-	n := p.waiting.Len()
-	p.refuseWaiting(engine.ErrClosed)
-	running := make([]*task, 0, p.tasks.Len())
-	for n := p.tasks.Front(); n != nil; n = n.Next() {
-		running = append(running, n.Value)
-	}
-	for _, t := range running {
-		p.after = append(p.after, func() { t.cancel(engine.ErrClosed) })
-	}
-	p.after = append(p.after, func() { p.end(engine.ErrClosed) })
-	return n + len(running)
+	n := p.refuseWaiting(engine.ErrClosed)
+	p.unlock()
+	s := p.Statistics()
+	p.life.Cancel(engine.ErrClosed)
+	return n + s.Running + s.Lent
 }
 
-// refuseWaiting empties the queue. It needs p.mu.
-func (p *Pool) refuseWaiting(err error) {
-	p.refusePutters(err)
-	for n := p.waiting.Pop(); n != nil; n = p.waiting.Pop() {
-		t := n.Value
-		t.stop()
-		p.counters.refused++
+// refuseWaiting empties the queue, and those of the workers, and returns how many calls
+// there were. It needs p.mu.
+func (p *Pool) refuseWaiting(why error) int {
+	p.refusePutters(why)
+	n := 0
+	for e, ok := p.injector.take(); ok; e, ok = p.injector.take() {
+		n++
+		p.drop(e, why)
+	}
+	for _, w := range *p.victims.Load() {
+		for {
+			var es [maxBatch]entry
+			k := w.local.batch.steal(&es)
+			if k == 0 {
+				break
+			}
+			for _, e := range es[:k] {
+				if e.call == nil || e.call.Note.Load() == 0 && e.call.Claim() {
+					n++
+					p.drop(e, why)
+				} else {
+					p.ghosts.Add(-1)
+				}
+			}
+		}
+		for c, retry := w.local.spawned.Steal(); c != nil || retry; c, retry = w.local.spawned.Steal() {
+			switch {
+			case c == nil:
+			case c.Note.Load() == 0 && c.Claim():
+				n++
+				p.drop(entry{call: c}, why)
+			default:
+				p.ghosts.Add(-1)
+			}
+		}
+	}
+	p.update()
+	return n
+}
+
+// drop refuses an entry that was claimed. It needs p.mu.
+func (p *Pool) drop(e entry, why error) {
+	p.refused++
+	if e.call != nil {
 		p.settling++
-		p.after = append(p.after, func() { t.expel(err) })
+		p.after = append(p.after, func() { p.expel(e.call, why) })
 	}
 }
 
@@ -121,7 +151,7 @@ func (p *Pool) refuseWaiting(err error) {
 func (p *Pool) refusePutters(err error) {
 	for n := p.putters.Pop(); n != nil; n = p.putters.Pop() {
 		n.Value.err = err
-		p.counters.refused++
+		p.refused++
 		p.after = append(p.after, n.Value.wake)
 	}
 }
@@ -139,8 +169,8 @@ func (p *Pool) awaitQuiet(ctx context.Context, gone bool) error {
 
 // isQuiet needs p.mu.
 func (p *Pool) isQuiet(gone bool) bool {
-	return p.running == 0 && p.lent == 0 && p.settling == 0 &&
-		p.waiting.Len() == 0 && p.putters.Len() == 0 && (!gone || p.live == 0)
+	return p.running == 0 && p.lent == 0 && p.settling == 0 && p.injector.live == 0 &&
+		p.putters.Len() == 0 && !p.hasLocalWork() && (!gone || p.all.Len() == 0)
 }
 
 // wakeQuiet wakes those whose wait is over. It needs p.mu.

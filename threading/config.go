@@ -51,6 +51,22 @@ type Config struct {
 	// that it has cancelled; 0 means 5 seconds, a negative Grace not at all.
 	Grace time.Duration
 
+	// Crash has a panic of a task end the program, as that of a goroutine does,
+	// rather than be the task's error.
+	Crash bool
+
+	// Labels has tasks run with profiler labels: "pool", the pool's name, and
+	// "task", the task's. Profiles then tell how much time which task takes.
+	Labels bool
+
+	// Slow is how long a task may run before it is reported to OnSlow: once, as
+	// soon as it has run so long. 0 means that nobody wants to know.
+	Slow time.Duration
+
+	// OnSlow is told of slow tasks, on a goroutine of its own; nil means that
+	// slog.Default is.
+	OnSlow func(SlowTask)
+
 	// Listener is told what happens; nil costs nothing.
 	Listener *engine.Listener
 }
@@ -72,6 +88,9 @@ func (c Config) check() Config {
 	}
 	if c.Full > Refuse {
 		panic(fmt.Sprintf("threading: Config.Full is %d: it must be Wait or Refuse", c.Full))
+	}
+	if c.Slow < 0 {
+		panic(fmt.Sprintf("threading: Config.Slow is %v: it must be positive, or 0 for no reports", c.Slow))
 	}
 	if c.Name == "" {
 		c.Name = "threads"

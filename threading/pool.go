@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
@@ -14,8 +16,9 @@ import (
 // ErrBroken is the error of calls that a pool refuses because Config.Init failed.
 var ErrBroken = errors.New("the pool is broken: a worker could not be initialised")
 
-// A Pool is an engine that runs calls on a bounded number of goroutines. Make one
-// with [NewPool]. Its methods may be called from any goroutine.
+// A Pool is an engine that runs calls on a bounded number of goroutines, which steal
+// work from one another. Make one with [NewPool]. Its methods may be called from any
+// goroutine.
 //
 // # Slots
 //
@@ -32,30 +35,47 @@ var ErrBroken = errors.New("the pool is broken: a worker could not be initialise
 // a sync.Mutex. Such a task keeps its slot. In particular, a task must not hold
 // a sync.Mutex while it parks: when it is woken, the slots may all be held by
 // tasks that wait for that mutex.
+//
+// # Tasks that start tasks
+//
+// A call that a task submits to its own pool waits on the worker of that task, which
+// takes the newest one first, while others steal the oldest. When the task awaits a
+// call that nobody has begun, with the context that it was submitted with and if
+// that has no deadline, or comes to the end of its scope, it runs the call itself
+// rather than park: it has lent its slot to it, so to speak. A call that ends its
+// goroutine (runtime.Goexit) then takes along the task that waits for it.
 type Pool struct {
-	host engine.Host
-	cfg  Config
-	ctx  context.Context // of Init; it ends with the pool
-	end  context.CancelCauseFunc
+	host  engine.Host
+	cfg   Config
+	life  cancel.Context // contexts of calls end with it
+	exact bool           // the bounds of the queue are tight: see README.md
+	share int            // how many entries may wait on a worker
+
+	flags     atomic.Uint32             // what workers must see to between two tasks; changes under mu
+	searching atomic.Int32              // workers that look for work, or have been woken to
+	free      atomic.Int32              // slots that nobody holds or waits for; changes under mu
+	ghosts    atomic.Int64              // entries on workers whose calls others have claimed
+	victims   atomic.Pointer[[]*worker] // that may have something to steal; changes under mu
 
 	mu        sync.Mutex
+	injector  injector
 	workers   int // slots
 	running   int // slots held
 	lent      int // tasks that are parked and hold no slot
 	settling  int // calls that hold no slot any more, and whose outcome is being delivered
 	finishing int // the workers among them: those will look for the next call
-	live      int // goroutines of workers
+	paused    bool
 	closing   bool
 	broken    error
-	waiting   waitq.List[*task]         // admitted, in the queue
-	putters   waitq.List[*putter]       // submitters that wait for room in it
-	resumers  waitq.List[chan struct{}] // woken tasks that wait for a slot
-	tasks     waitq.List[*task]         // begun and not ended
+	putters   waitq.List[*putter]  // submitters that wait for room in the queue
+	resumers  waitq.List[*resumer] // woken tasks that wait for a slot
 	idle      []*worker
+	all       waitq.List[*worker]
 	ids       []bool             // worker numbers in use, from 1 at index 0
 	quiet     waitq.List[*quiet] // strands that wait for the end of work
 	after     []func()           // to be done when mu is released
-	counters  struct{ submitted, refused, completed uint64 }
+	submitted uint64             // but for those on workers
+	refused   uint64
 }
 
 // NewPool returns a pool. Its goroutines start as they are needed. It panics if
@@ -65,9 +85,64 @@ type Pool struct {
 func NewPool(cfg Config) *Pool {
 	p := &Pool{cfg: cfg.check()}
 	p.workers = p.cfg.Workers
-	p.host = engine.Host{Name: p.cfg.Name, Listener: p.cfg.Listener, Executor: p}
-	p.ctx, p.end = context.WithCancelCause(context.Background())
+	p.exact = p.cfg.Full == Refuse || p.cfg.Queue < maxBatch*p.workers || p.workers > maxStealers
+	p.share = p.cfg.Queue / p.workers
+	p.life.Init(context.Background(), nil)
+	p.host = engine.Host{
+		Name: p.cfg.Name, Listener: p.cfg.Listener, Executor: p,
+		Life: &p.life, Cancelled: p.cancelled, Crash: p.cfg.Crash,
+	}
+	p.victims.Store(new([]*worker))
+	p.update()
 	return p
+}
+
+// maxStealers is the most workers that have queues of their own: it is for tasks that
+// mostly wait that a pool has more, and there taking them one by one costs nothing.
+const maxStealers = 256
+
+// The flags.
+const (
+	flagResumers uint32 = 1 << iota // woken tasks wait for a slot
+	flagPutters                     // submitters wait for room
+	flagShrink                      // there are fewer slots than are held
+	flagUrgent                      // there are calls more urgent than those on workers
+	flagPaused
+	flagShut // no further calls
+)
+
+// update sets what depends on the accounts. Whoever has changed those calls it before
+// he releases p.mu.
+func (p *Pool) update() {
+	var f uint32
+	if p.resumers.Len() > 0 {
+		f |= flagResumers
+	}
+	if p.putters.Len() > 0 {
+		f |= flagPutters
+	}
+	if p.running > p.workers {
+		f |= flagShrink
+	}
+	if p.injector.urgent > 0 {
+		f |= flagUrgent
+	}
+	if p.paused {
+		f |= flagPaused
+	}
+	if p.closing || p.broken != nil {
+		f |= flagShut
+	}
+	if p.flags.Load() != f {
+		p.flags.Store(f)
+	}
+	free := int32(p.workers - p.running - p.resumers.Len())
+	if p.paused {
+		free = 0
+	}
+	if p.free.Load() != free {
+		p.free.Store(free)
+	}
 }
 
 // Size implements [engine.Sizer]: it returns the number of slots.
@@ -80,177 +155,300 @@ func (p *Pool) Size() int {
 // Start implements [engine.Executor]. While the pool is full it parks the
 // calling strand or refuses the call, as Config.Full says.
 func (p *Pool) Start(ctx context.Context, c *engine.Call) {
-	ctx = c.Submit(ctx, &p.host)
-	if ctx.Err() != nil {
-		p.mu.Lock()
-		p.turnAway()
-		p.mu.Unlock()
-		c.Refuse(strand.Err(ctx))
+	if w := p.workerOf(ctx); w != nil && w.canSpawn(c) {
+		if c.Note.Load() != 0 {
+			c.Note.Store(0)
+		}
+		c.Submit(ctx, &p.host)
+		w.spawn(c)
 		return
 	}
-	t := &task{pool: p, call: c}
-	t.ctx, t.cancel = context.WithCancelCause(strand.WithParker(ctx, t))
+	c.Note.Store(noteOutside)
+	ctx = c.Submit(ctx, &p.host)
+	t := submission{pool: p, entry: entry{call: c}, ctx: ctx, priority: c.Priority()}
+	if err := t.arrive(); err != nil && c.Claim() {
+		c.Refuse(err)
+	}
+}
+
+// workerOf returns the worker of p that the caller is, if that has queues of its own, or
+// nil.
+func (p *Pool) workerOf(ctx context.Context) *worker {
+	if p.exact {
+		return nil
+	}
+	place := engine.PlaceOf(ctx)
+	if place == nil {
+		return nil
+	}
+	w, ok := place.(*worker)
+	if !ok || w.pool != p || !w.isCaller() {
+		return nil
+	}
+	return w
+}
+
+// arrive is submit for an entry whose context may be done.
+func (t *submission) arrive() error {
+	// When the pool has ended, so have the contexts of all its calls; that it is
+	// closed, or broken, says more.
+	if t.ctx.Err() != nil && !t.pool.life.Ended() {
+		t.pool.turnAway()
+		return strand.Err(t.ctx)
+	}
+	return t.submit()
+}
+
+// turnAway counts a call that is refused on its arrival.
+func (p *Pool) turnAway() {
 	p.mu.Lock()
-	err := p.admit(t)
-	if err == errFull {
-		if p.cfg.Full == Refuse {
-			err = engine.ErrSaturated
-			p.turnAway()
-		} else {
-			p.unlock()
-			p.await(ctx, t)
-			return
-		}
-	}
-	p.unlock()
-	if err != nil {
-		t.refuse(err)
-	}
+	p.submitted++
+	p.refused++
+	p.mu.Unlock()
 }
 
 // errFull is what admit says when there is no room in the queue.
 var errFull = errors.New("threading: full")
 
-// admit runs t or puts it into the queue. It needs p.mu.
-func (p *Pool) admit(t *task) error {
+// A submission is an entry on its way into the queue.
+type submission struct {
+	pool     *Pool
+	entry    entry
+	ctx      context.Context
+	priority int
+}
+
+// submit brings the entry into the queue, waiting for room if need be. The error says why
+// that was not possible; the entry is accounted for.
+func (t *submission) submit() error {
+	p := t.pool
+	p.mu.Lock()
+	err := p.admit(t)
+	if err == errFull && p.cfg.Full == Refuse {
+		err = engine.ErrSaturated
+		p.submitted++
+		p.refused++
+	}
+	p.unlock()
+	if err == errFull {
+		err = t.wait()
+	}
+	return err
+}
+
+// admit runs an entry or puts it into the queue. It needs p.mu.
+func (p *Pool) admit(t *submission) error {
 	switch {
 	case p.broken != nil:
-		p.turnAway()
+		p.submitted++
+		p.refused++
 		return p.broken
 	case p.closing:
-		p.turnAway()
+		p.submitted++
+		p.refused++
 		return engine.ErrClosed
-	case p.running < p.workers && p.resumers.Len()+p.waiting.Len()+p.putters.Len() == 0 && p.hasHands():
-		p.counters.submitted++
-		p.running++
-		p.dispatch(t)
-		return nil
-	case p.putters.Len() == 0 && p.waiting.Len() < p.cfg.Queue+p.unclaimed():
-		p.counters.submitted++
-		p.enqueue(t)
-		return nil
+	case p.putters.Len() > 0 || !p.hasRoom():
+		return errFull
 	}
-	return errFull
+	p.submitted++
+	p.accept(t)
+	return nil
 }
 
-// unclaimed returns the number of free slots that no woken task waits for. There
-// can be some while calls wait: a worker that finishes has given its slot back,
-// and looks for the next call when it has delivered the outcome of the last. It
+// hasRoom reports whether another entry may wait. A call for which a slot is free does
+// not wait, even if the worker that will take it has still to deliver the outcome of
+// its last one, and gives the slot back before. It needs p.mu.
+func (p *Pool) hasRoom() bool {
+	if p.exact {
+		return p.injector.live < p.cfg.Queue+max(0, p.workers-p.running-p.resumers.Len())
+	}
+	// What workers have taken out and not begun is counted when there is need to.
+	if p.injector.live < p.cfg.Queue-maxBatch*p.workers {
+		return true
+	}
+	n := p.injector.live
+	for _, w := range *p.victims.Load() {
+		n += w.local.batch.len()
+	}
+	return n < p.cfg.Queue
+}
+
+// accept hands an entry that is admitted to a worker, or puts it into the queue. It
 // needs p.mu.
-func (p *Pool) unclaimed() int {
-	return max(0, p.workers-p.running-p.resumers.Len())
+func (p *Pool) accept(t *submission) {
+	c := t.entry.call
+	if c != nil && !c.Waiting() {
+		p.refused++ // by who has cancelled it, before it came here
+		return
+	}
+	if p.injector.live == 0 && p.mayWake() {
+		if c != nil && !c.Claim() {
+			p.refused++
+			return
+		}
+		if c != nil {
+			c.Note.Store(0)
+		}
+		p.wake(t.entry)
+		return
+	}
+	p.injector.push(t.entry, t.priority)
+	if t.priority > 0 {
+		p.update()
+	}
+	if c != nil {
+		p.watch(t.ctx, c)
+	}
 }
 
-// turnAway counts a call that is refused on its arrival. It needs p.mu.
-func (p *Pool) turnAway() {
-	p.counters.submitted++
-	p.counters.refused++
+// watch has c, which is in the injector, taken out when ctx ends. That Call.Cancel has
+// ended it we are told anyway. It needs p.mu.
+func (p *Pool) watch(ctx context.Context, c *engine.Call) {
+	switch own, ok := ctx.(*cancel.Context); {
+	case !ok || own.CanEnd():
+		w := &watch{pool: p, call: c}
+		// It is never taken back: it goes with the context, which does not
+		// outlive the call.
+		w.Start(ctx, w)
+	case own.Ended():
+		// Perhaps p.cancelled has been called before the call was in the injector.
+		p.after = append(p.after, func() { p.cancelled(c) })
+	}
 }
 
-// enqueue puts t at the end of the queue, from which the end of its context
-// takes it out again. It needs p.mu.
-func (p *Pool) enqueue(t *task) {
-	t.node.Value = t
-	p.waiting.Push(&t.node)
-	t.stop = context.AfterFunc(t.ctx, t.withdraw)
+// A watch is on the context of a call that waits.
+type watch struct {
+	cancel.Watch
+	pool *Pool
+	call *engine.Call
 }
 
-// await parks the submitter of t until there is room.
-func (p *Pool) await(ctx context.Context, t *task) {
-	w := &putter{task: t}
-	op := strand.Op{Object: p, Kind: strand.OpPut, Access: strand.Write}
-	err := strand.Park(ctx, op, w)
+// Ended implements [cancel.Watcher].
+func (w *watch) Ended() { w.pool.cancelled(w.call) }
+
+// cancelled refuses a call, if it waits, because its context has ended.
+func (p *Pool) cancelled(c *engine.Call) {
+	if !c.Claim() {
+		return
+	}
+	p.mu.Lock()
+	p.withdrawn(c)
+	p.refill()
+	p.update()
+	p.unlock()
+	p.expel(c, strand.Err(c.Context()))
+}
+
+// withdrawn accounts for a waiting call that was claimed to be refused, and then is to
+// be expelled. It needs p.mu.
+func (p *Pool) withdrawn(c *engine.Call) {
+	p.settling++
 	switch {
-	case err == nil:
-		err = w.err
-	case w.wake == nil: // its context was done before it stood in line
-		p.mu.Lock()
-		p.turnAway()
-		p.mu.Unlock()
+	case c.Note.Load() == noteOutside:
+		return // its submitter counts it
+	case !p.injector.removed(c):
+		p.ghosts.Add(1)
 	}
-	if err != nil {
-		t.refuse(err)
+	p.refused++
+}
+
+// expel refuses a call after withdrawn, so that nobody takes the pool for quiet before.
+func (p *Pool) expel(c *engine.Call, why error) {
+	c.Refuse(why)
+	p.mu.Lock()
+	p.settling--
+	p.wakeQuiet()
+	p.unlock()
+}
+
+// mayWake reports whether there is a slot for another call, and nobody is about to look
+// for one anyway. It needs p.mu.
+func (p *Pool) mayWake() bool {
+	if p.running >= p.workers || p.resumers.Len() > 0 || p.paused {
+		return false
 	}
+	if !p.exact {
+		return p.searching.Load() == 0
+	}
+	// If workers that finish will look for a call in a moment, a new one would be
+	// one too many.
+	return len(p.idle) > 0 || p.running+p.finishing < p.workers
+}
+
+// wake has a worker run e, or look for work if e is zero: an idle one or a new one. It
+// needs p.mu.
+func (p *Pool) wake(e entry) {
+	p.running++
+	p.searching.Add(1)
+	p.update()
+	if n := len(p.idle); n > 0 {
+		w := p.idle[n-1]
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		w.given = e
+		w.looking.Store(e.isZero())
+		w.awake <- true
+		return
+	}
+	w := &worker{pool: p, id: p.takeID(), given: e, awake: make(chan bool, 1)}
+	w.start()
 }
 
 // schedule gives free slots to those who are due: woken tasks first, then the
 // queue, which submitters that wait refill. It needs p.mu.
 func (p *Pool) schedule() {
-	for p.running < p.workers {
-		if n := p.resumers.Pop(); n != nil {
-			p.running++
-			p.lent--
-			close(n.Value)
-			continue
-		}
-		if !p.hasHands() {
-			break
-		}
-		t := p.take()
-		if t == nil {
+	for p.running < p.workers && !p.paused {
+		n := p.resumers.Pop()
+		if n == nil {
 			break
 		}
 		p.running++
-		p.dispatch(t)
+		p.lent--
+		n.Value.grant()
 	}
 	p.refill()
+	p.update()
+	for p.mayWake() {
+		if e, ok := p.injector.take(); ok {
+			p.wake(e)
+		} else if p.hasLocalWork() {
+			p.wake(entry{})
+		} else {
+			break
+		}
+		p.refill()
+	}
 	p.wakeQuiet()
+	p.update()
 }
 
-// hasHands reports whether a call can be dispatched for which there is a slot: to
-// an idle worker, or to a new one. If workers that finish will look for a call in a
-// moment, a new one would be one too many. It needs p.mu.
-func (p *Pool) hasHands() bool {
-	return len(p.idle) > 0 || p.running+p.finishing < p.workers
-}
-
-// take takes the next call to run: the head of the queue, or where there is no
-// queue the first submitter's. It needs p.mu.
-func (p *Pool) take() *task {
-	if n := p.waiting.Pop(); n != nil {
-		n.Value.stop()
-		return n.Value
+// hasLocalWork reports whether there is something to steal from a worker.
+func (p *Pool) hasLocalWork() bool {
+	for _, w := range *p.victims.Load() {
+		if !w.local.isEmpty() {
+			return true
+		}
 	}
-	if n := p.putters.Pop(); n != nil {
-		p.after = append(p.after, n.Value.wake)
-		return n.Value.task
-	}
-	return nil
+	return false
 }
 
-// refill moves calls of waiting submitters into the queue while there is room.
+// refill moves entries of waiting submitters into the queue while there is room.
 // It needs p.mu.
 func (p *Pool) refill() {
-	for p.waiting.Len() < p.cfg.Queue {
-		n := p.putters.Pop()
-		if n == nil {
-			return
-		}
-		p.enqueue(n.Value.task)
-		p.after = append(p.after, n.Value.wake)
+	for p.putters.Len() > 0 && p.hasRoom() {
+		w := p.putters.Pop().Value
+		p.accept(&w.submission)
+		p.after = append(p.after, w.wake)
 	}
-}
-
-// dispatch has t, for which a slot is held, run by an idle worker or a new one.
-// It needs p.mu.
-func (p *Pool) dispatch(t *task) {
-	t.node.Value = t
-	p.tasks.Push(&t.node)
-	if n := len(p.idle); n > 0 {
-		w := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
-		w.next <- t
-		return
-	}
-	p.live++
-	w := &worker{pool: p, id: p.takeID(), next: make(chan *task, 1)}
-	go w.loop(t)
 }
 
 // unlock releases p.mu and then does what had to wait for that: calling back
 // into code that is not ours.
 func (p *Pool) unlock() {
+	if len(p.after) == 0 {
+		p.mu.Unlock()
+		return
+	}
 	after := p.after
 	p.after = nil
 	p.mu.Unlock()
@@ -287,71 +485,78 @@ func (p *Pool) Resize(n int) error {
 	return nil
 }
 
+// Pause keeps calls from being begun until [Pool.Resume]. The tasks that run go on, but
+// one that parks meanwhile goes on only then when it has been woken. Calls are
+// admitted as ever. Pausing a pool that is paused does nothing; closing it resumes it.
+func (p *Pool) Pause() {
+	p.mu.Lock()
+	p.paused = !p.closing
+	p.update()
+	p.mu.Unlock()
+}
+
+// Resume ends a [Pool.Pause].
+func (p *Pool) Resume() {
+	p.mu.Lock()
+	p.paused = false
+	p.schedule()
+	p.unlock()
+}
+
 // dismiss ends an idle worker. It needs p.mu.
 func (p *Pool) dismiss() {
 	n := len(p.idle)
-	close(p.idle[n-1].next)
+	p.idle[n-1].awake <- false
 	p.idle[n-1] = nil
 	p.idle = p.idle[:n-1]
 }
 
-// Statistics is a snapshot of a [Pool]; it is out of date when it is read. Every
-// call is in one place: Submitted is the sum of Running, Lent, Queued, Waiting,
-// Refused and Completed.
-type Statistics struct {
-	Workers int // slots
-	Running int // tasks that run
-	Lent    int // tasks that are parked and have lent their slot
-	Queued  int // calls that wait for a worker
-	Waiting int // submitters that wait for room in the queue
-	Idle    int // goroutines without work
-
-	Submitted uint64 // calls handed to the pool so far; each attempt counts
-	Refused   uint64 // those that came to their end without a worker
-	Completed uint64 // those that a worker has dealt with
-}
-
-// Statistics returns a snapshot of p.
-func (p *Pool) Statistics() Statistics {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Statistics{
-		Workers: p.workers, Running: p.running, Lent: p.lent,
-		Queued: p.waiting.Len(), Waiting: p.putters.Len(), Idle: len(p.idle),
-		Submitted: p.counters.submitted, Refused: p.counters.refused,
-		Completed: p.counters.completed,
+// wait parks the submitter until there is room.
+func (t *submission) wait() error {
+	w := &putter{submission: *t}
+	p := t.pool
+	op := strand.Op{Object: p, Kind: strand.OpPut, Access: strand.Write}
+	err := strand.Park(t.ctx, op, w)
+	switch {
+	case err == nil:
+		err = w.err
+	case w.wake == nil: // its context was done before it stood in line
+		p.turnAway()
 	}
+	return err
 }
 
 // A putter is a submitter that waits for room.
 type putter struct {
-	task *task
+	submission
 	err  error // set before wake
 	wake func()
 	node waitq.Node[*putter]
 }
 
 func (w *putter) Arm(wake func()) bool {
-	p := w.task.pool
+	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
-	if err := p.admit(w.task); err != errFull {
+	if err := p.admit(&w.submission); err != errFull {
 		w.err = err
 		return false
 	}
-	p.counters.submitted++
+	p.submitted++
 	w.wake, w.node.Value = wake, w
 	p.putters.Push(&w.node)
+	p.update()
 	return true
 }
 
 func (w *putter) Disarm() bool {
-	p := w.task.pool
+	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
 	removed := p.putters.Remove(&w.node)
 	if removed {
-		p.counters.refused++
+		p.refused++
+		p.update()
 	}
 	return removed
 }

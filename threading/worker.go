@@ -1,96 +1,483 @@
 package threading
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/goroutine"
+	"github.com/go-braid/braid/internal/waitq"
 )
 
-// A worker is a goroutine of a pool, and its state.
+// A worker is a goroutine of a pool, its queues, and its state. But for what is atomic
+// or said to be otherwise, its fields are for its own goroutine alone.
 type worker struct {
-	pool  *Pool
-	id    int
-	next  chan *task // what to run next; closed when there is nothing more
-	state any
-	ready bool // Init has succeeded
+	pool      *Pool
+	id        int
+	goroutine goroutine.ID
+	state     any
+	ready     bool // Init has succeeded
+	place     engine.Place
+	overFunc  func() // over, made once
+
+	awake chan bool // to an idle worker: there is something to do, or not any more
+	given entry     // set before awake
+	local *local    // nil: nothing has ever been put there; set under Pool.mu
+	node  waitq.Node[*worker]
+
+	searching bool // it is counted in Pool.searching
+	looking   atomic.Bool
+	ticks     uint32
+	now       *atomic.Uint32 // the note of what it runs
+	depth     int            // of calls that run inside one another
+	nested    atomic.Int32   // the same, for others to see
+	spawns    atomic.Uint64  // calls put into local
+	loose     *loose
+	labels    context.Context // the profiler labels that it runs with, or nil
+
+	events sync.Mutex // held while the listener hears of a park; taken before Pool.mu
+
+	// Under Pool.mu, since a careless task may park from several goroutines.
+	lender   *atomic.Uint32 // the note of the task that has lent the slot
+	resume   *resumer       // by which it wants it back
+	slotless bool           // it has no slot; for its own goroutine alone
+	finishes bool           // it is counted in Pool.finishing; likewise
 }
 
-// loop runs tasks, beginning with t, until the pool has no use for the worker.
-func (w *worker) loop(t *task) {
-	defer w.exit(&t)
-	for t != nil {
-		t.worker = w
+// start starts a worker that has been given something. It needs Pool.mu.
+func (w *worker) start() {
+	w.place = w
+	w.overFunc = w.over
+	w.node.Value = w
+	w.searching = true
+	w.looking.Store(w.given.isZero())
+	w.pool.all.Push(&w.node)
+	go w.loop()
+}
+
+// loop runs what there is to run until the pool has no use for the worker.
+func (w *worker) loop() {
+	ended := true // by a task, or by Init
+	defer func() { w.exit(ended) }()
+	w.goroutine = goroutine.Current()
+	for {
 		if err := w.init(); err != nil {
-			t.over()
-			t.refuse(err)
+			w.found()
+			w.refuse(w.given, err)
+			w.given = entry{}
 		} else {
-			t.run()
+			w.work()
 		}
-		t = w.finish()
-		if t == nil {
-			t = <-w.next
+		if !w.rest() {
+			break
+		}
+	}
+	ended = false
+}
+
+// work runs what it was given, or finds, until it finds nothing.
+func (w *worker) work() {
+	e, ok := w.given, true
+	w.given = entry{}
+	if e.isZero() {
+		e, ok = w.next()
+	}
+	for ok {
+		w.found()
+		w.run(&e)
+		e, ok = w.next()
+	}
+}
+
+// run runs an entry.
+func (w *worker) run(e *entry) {
+	if e.call == nil {
+		w.runFunction(e.fn, e.ctx)
+		return
+	}
+	w.runCall(e.call)
+}
+
+// runCall runs a call that the worker has claimed.
+func (w *worker) runCall(c *engine.Call) {
+	outer := w.now
+	w.now = &c.Note
+	if p := w.pool; p.cfg.observes() {
+		w.observe(c)
+	} else {
+		c.AfterBody(w.overFunc)
+		c.RunAt(&w.place, w.id)
+	}
+	w.now = outer
+}
+
+// isCaller reports whether the caller is the worker's own goroutine.
+func (w *worker) isCaller() bool {
+	return w.goroutine != 0 && w.goroutine == goroutine.Current()
+}
+
+// canSpawn reports whether c may wait on the worker rather than in the injector.
+func (w *worker) canSpawn(c *engine.Call) bool {
+	return c.IsPlain() && w.pool.flags.Load()&flagShut == 0 &&
+		(w.local == nil || w.local.len() < w.pool.share)
+}
+
+// spawn puts a call, which its task has submitted, into the worker's own queue.
+func (w *worker) spawn(c *engine.Call) {
+	if w.local == nil {
+		w.makeLocal()
+	}
+	w.spawns.Store(w.spawns.Load() + 1)
+	w.local.spawned.Push(c)
+	w.pool.offer()
+}
+
+// makeLocal gives the worker queues of its own.
+func (w *worker) makeLocal() {
+	p := w.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.local = new(local)
+	vs := append([]*worker{w}, *p.victims.Load()...)
+	p.victims.Store(&vs)
+}
+
+// offer has somebody look for work that was put where others can steal it, if there is a
+// slot for it and nobody is looking.
+func (p *Pool) offer() {
+	if p.free.Load() > 0 && p.searching.Load() == 0 {
+		p.mu.Lock()
+		p.schedule()
+		p.unlock()
+	}
+}
+
+// found says that the worker has got work. If nobody else looks for some, and there may
+// be more, another one begins to.
+func (w *worker) found() {
+	if !w.searching {
+		return
+	}
+	w.searching = false
+	if w.looking.Load() {
+		w.looking.Store(false)
+	}
+	if p := w.pool; p.searching.Add(-1) == 0 && p.free.Load() > 0 {
+		p.mu.Lock()
+		p.schedule()
+		p.unlock()
+	}
+}
+
+// fairness is how many entries a worker takes from its own queues before it looks into
+// the injector. It is a prime, as in Go's scheduler, so that no pattern of tasks is in
+// step with it.
+const fairness = 61
+
+// next returns the next entry for the worker, claimed, if there is one and a slot for it.
+// If not, it may hold a slot or not; rest sees to that.
+func (w *worker) next() (entry, bool) {
+	p := w.pool
+	if p.exact || w.slotless {
+		return w.finish()
+	}
+	w.ticks++
+	if p.flags.Load()&^flagShut != 0 || w.ticks%fairness == 0 {
+		if e, ok, over := w.attend(); ok || over {
+			return e, ok
+		}
+	}
+	if l := w.local; l != nil {
+		for {
+			c := l.spawned.Pop()
+			if c == nil {
+				break
+			}
+			if p.claim(c) {
+				return entry{call: c}, true
+			}
+		}
+	}
+	if e, ok := w.nextOfBatch(); ok {
+		return e, true
+	}
+	if e, ok := w.fetch(); ok {
+		return e, true
+	}
+	return w.steal()
+}
+
+// nextOfBatch takes the first live entry of the worker's batch.
+func (w *worker) nextOfBatch() (entry, bool) {
+	if w.local == nil {
+		return entry{}, false
+	}
+	for {
+		e, ok := w.local.batch.next()
+		if !ok {
+			return entry{}, false
+		}
+		if e.call == nil || w.pool.claim(e.call) {
+			return e, true
 		}
 	}
 }
 
-// finish takes a complete task off the books and returns the next one for the
-// worker, if there is one and a slot for it. If not, the worker is among the idle
-// ones, or its channel is closed.
-func (w *worker) finish() *task {
+// claim claims a call that was found in a worker's queue, or reports that what was found
+// is a ghost.
+func (p *Pool) claim(c *engine.Call) bool {
+	if c.Note.Load() != 0 || !c.Claim() {
+		p.ghosts.Add(-1)
+		return false
+	}
+	if c.Note.Load() != 0 {
+		// It had been claimed and refused before, and was submitted again between
+		// the two looks: now it is elsewhere too.
+		p.mu.Lock()
+		p.injector.removed(c)
+		p.ghosts.Add(-1)
+		p.mu.Unlock()
+		c.Note.Store(0)
+	}
+	return true
+}
+
+// attend sees to what others want of a worker between two tasks. Over says that it has no
+// slot any more.
+func (w *worker) attend() (e entry, ok, over bool) {
 	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
-	p.settling--
-	p.finishing--
-	if p.running < p.workers && p.resumers.Len() == 0 {
-		if next := p.take(); next != nil {
-			p.running++
-			next.node.Value = next
-			p.tasks.Push(&next.node)
-			p.refill()
-			return next
-		}
+	if p.resumers.Len() > 0 || p.running > p.workers || p.paused {
+		p.running--
+		w.slotless = true
+		p.schedule()
+		return entry{}, false, true
 	}
-	if p.closing || p.running+len(p.idle) >= p.workers {
-		close(w.next)
-	} else {
-		p.idle = append(p.idle, w)
-	}
-	p.schedule()
-	return nil
+	p.refill()
+	e, ok = p.injector.take()
+	p.refill()
+	p.update()
+	return e, ok, false
 }
 
-// exit ends the worker. Usually *t is nil; if not, the task, or Init, has ended
-// the goroutine, and its slot goes to others.
-func (w *worker) exit(t **task) {
-	defer w.leave(t) // even if Cleanup ends the goroutine
+// fetch takes a batch out of the injector.
+func (w *worker) fetch() (entry, bool) {
+	p := w.pool
+	if w.local == nil {
+		w.makeLocal()
+	}
+	p.mu.Lock()
+	n := min(maxBatch, p.injector.live/p.workers+1)
+	if p.injector.special == 0 {
+		p.injector.batch(&w.local.batch, n)
+		p.refill()
+		p.unlock()
+		return w.nextOfBatch()
+	}
+	e, ok := p.injector.take()
+	if ok {
+		p.refill()
+		p.update()
+	}
+	p.unlock()
+	return e, ok
+}
+
+// steal takes work from another worker: the oldest call that one of its tasks has
+// submitted, or half of its batch.
+func (w *worker) steal() (entry, bool) {
+	p := w.pool
+	vs := *p.victims.Load()
+	for i := range vs {
+		v := vs[(int(w.ticks)+i)%len(vs)]
+		if v == w {
+			continue
+		}
+		for {
+			c, retry := v.local.spawned.Steal()
+			if c == nil && !retry {
+				break
+			}
+			if c != nil {
+				if p.claim(c) {
+					return entry{call: c}, true
+				}
+			}
+		}
+		if v.local.batch.len() > 0 && w.stealBatch(v) {
+			if e, ok := w.nextOfBatch(); ok {
+				return e, true
+			}
+		}
+	}
+	return entry{}, false
+}
+
+// stealBatch fills the worker's empty batch with half of another one's.
+func (w *worker) stealBatch(v *worker) bool {
+	var es [maxBatch]entry
+	n := v.local.batch.steal(&es)
+	if n > 0 {
+		w.local.batch.fill(func(mine []entry) int { return copy(mine, es[:n]) })
+	}
+	return n > 0
+}
+
+// finish takes a complete task off the books, where there is an account of each, and
+// returns the next entry, if there is one and a slot for it.
+func (w *worker) finish() (entry, bool) {
+	p := w.pool
+	p.mu.Lock()
+	defer p.unlock()
+	w.settle()
+	if !w.slotless {
+		return entry{}, false // Init has failed, or its context was done
+	}
+	if p.running < p.workers && p.resumers.Len() == 0 && !p.paused {
+		e, ok := p.injector.take()
+		if !ok && p.hasLocalWork() {
+			p.running++
+			w.slotless = false
+			p.update()
+			return entry{}, false
+		}
+		if ok {
+			p.running++
+			w.slotless = false
+			p.refill()
+			p.update()
+			return e, true
+		}
+	}
+	return entry{}, false
+}
+
+// settle needs Pool.mu.
+func (w *worker) settle() {
+	if w.finishes {
+		w.finishes = false
+		w.pool.settling--
+		w.pool.finishing--
+	}
+}
+
+// rest gives back the slot, if the worker has one, and waits until there is something to
+// do. It reports false if the worker is to end.
+func (w *worker) rest() bool {
+	p := w.pool
+	p.mu.Lock()
+	w.giveBack()
+	p.idle = append(p.idle, w)
+	// Now that the slot is known to be free: is there anything to do? Who puts work
+	// on a worker after this sees the slot; what was there before we see.
+	p.schedule()
+	if n := len(p.idle); n > 0 && p.idle[n-1] == w && (p.closing || p.running+n > p.workers) {
+		p.idle[n-1] = nil
+		p.idle = p.idle[:n-1]
+		p.unlock()
+		return false
+	}
+	p.unlock()
+	if !<-w.awake {
+		return false
+	}
+	w.searching, w.slotless = true, false
+	return true
+}
+
+// giveBack needs Pool.mu.
+func (w *worker) giveBack() {
+	p := w.pool
+	w.settle()
+	if w.searching {
+		w.searching = false
+		w.looking.Store(false)
+		p.searching.Add(-1)
+	}
+	if !w.slotless {
+		p.running--
+		w.slotless = true
+	}
+	w.now, w.loose = nil, nil
+}
+
+// exit ends the worker. Ended says that a task, or Init, has ended the goroutine: then
+// its slot goes to others.
+func (w *worker) exit(ended bool) {
+	defer w.leave() // even if Cleanup ends the goroutine
 	switch {
 	case w.ready:
 		defer w.stopped(nil)
 		if f := w.pool.cfg.Cleanup; f != nil {
 			f(w.state)
 		}
-	case *t != nil:
+	case ended:
 		err := w.fail(engine.ErrGoexit)
-		(*t).over()
-		(*t).refuse(err)
+		w.refuse(w.given, err)
 	}
 }
 
-// leave takes the worker off the books.
-func (w *worker) leave(t **task) {
+// leave takes the worker off the books. What waits on it goes to the others.
+func (w *worker) leave() {
 	p := w.pool
 	p.mu.Lock()
 	defer p.unlock()
-	p.live--
-	p.ids[w.id-1] = false
-	if *t != nil {
-		p.settling--
-		p.finishing--
+	w.giveBack()
+	w.nested.Store(0)
+	p.all.Remove(&w.node)
+	p.submitted += w.spawns.Load()
+	w.spawns.Store(0)
+	if l := w.local; l != nil {
+		var vs []*worker
+		for _, v := range *p.victims.Load() {
+			if v != w {
+				vs = append(vs, v)
+			}
+		}
+		p.victims.Store(&vs)
+		for e, ok := l.batch.next(); ok; e, ok = l.batch.next() {
+			p.requeue(e)
+		}
+		for c, retry := l.spawned.Steal(); c != nil || retry; c, retry = l.spawned.Steal() {
+			if c != nil {
+				p.requeue(entry{call: c})
+			}
+		}
 	}
+	p.ids[w.id-1] = false
 	p.schedule()
+}
+
+// requeue puts an entry that has waited on a worker into the injector. It needs p.mu.
+func (p *Pool) requeue(e entry) {
+	if c := e.call; c != nil && (c.Note.Load() != 0 || !c.Waiting()) {
+		p.ghosts.Add(-1)
+		return
+	}
+	p.injector.push(e, 0)
+}
+
+// refuse refuses an entry that the worker has claimed and will not run.
+func (w *worker) refuse(e entry, why error) {
+	if e.isZero() {
+		return
+	}
+	p := w.pool
+	p.mu.Lock()
+	p.settling++
+	p.refused++
+	p.mu.Unlock()
+	if e.call != nil {
+		e.call.Refuse(why)
+	}
+	p.mu.Lock()
+	p.settling--
+	p.mu.Unlock()
 }
 
 // init makes the worker ready for its first task. If it cannot, the pool is
@@ -105,7 +492,7 @@ func (w *worker) init() (err error) {
 				err = w.fail(&engine.PanicError{Value: v, Stack: debug.Stack()})
 			}
 		}()
-		if w.state, err = f(w.pool.ctx, w.id); err != nil {
+		if w.state, err = f(&w.pool.life, w.id); err != nil {
 			return w.fail(err)
 		}
 	}
@@ -126,6 +513,7 @@ func (w *worker) fail(why error) error {
 		p.broken = fmt.Errorf("%w: %w", ErrBroken, why)
 	}
 	p.refuseWaiting(p.broken)
+	p.update()
 	return p.broken
 }
 

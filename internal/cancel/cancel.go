@@ -66,6 +66,13 @@ func (c *Context) Init(parent context.Context, own Values) {
 // Up returns the context that c was made from, if it is one of ours, or nil.
 func (c *Context) Up() *Context { return c.up }
 
+// Ended reports whether c itself has ended, or has learned that its parent has.
+func (c *Context) Ended() bool { return c.state.Load() != live }
+
+// CanEnd reports whether c can end in any other way than by its own Cancel, or that of
+// the one that was given to EndWith.
+func (c *Context) CanEnd() bool { return c.up != nil || c.parent.Done() != nil }
+
 // EndWith has c end with another context too, which takes nothing from anybody as long
 // as nobody looks at c. It may be called once, or again with the same one.
 func (c *Context) EndWith(also *Context) {

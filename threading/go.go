@@ -1,0 +1,213 @@
+package threading
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/cancel"
+	"github.com/go-braid/braid/strand"
+)
+
+// Go has the pool run fn, and forgets it: there is no result, and nobody waits. It
+// returns when fn is admitted, with nil, or refused, with an error that wraps
+// [engine.ErrNotStarted] and the reason: the context is done, the pool is closed, or
+// it is full and does not wait. Unless somebody listens to the pool, Go allocates
+// nothing.
+//
+// The context that fn gets ends with ctx, and carries its values. It is not to be used
+// after fn has returned. If ctx is done when the turn of fn comes, fn is not called. A
+// panic of fn is reported like the failure of a call that nobody has awaited.
+func (p *Pool) Go(ctx context.Context, fn func(ctx context.Context)) error {
+	if p.cfg.Listener != nil {
+		return p.goCall(ctx, fn)
+	}
+	t := submission{pool: p, entry: entry{fn: fn, ctx: ctx}, ctx: ctx}
+	if err := t.arrive(); err != nil {
+		return &engine.NotStartedError{Err: err}
+	}
+	return nil
+}
+
+// goCall is Go for a pool to which somebody listens, who is told of each call.
+func (p *Pool) goCall(ctx context.Context, fn func(context.Context)) error {
+	f := &function{pool: p, fn: fn}
+	f.call.Init(engine.Spec{}, f)
+	p.Start(f.call.Derive(ctx), &f.call)
+	f.admitted.Store(true)
+	if err := f.refusal.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// A function is a call of a function that nobody waits for.
+type function struct {
+	call     engine.Call
+	pool     *Pool
+	fn       func(context.Context)
+	admitted atomic.Bool
+	refusal  atomic.Pointer[error]
+}
+
+// Run implements [engine.Body].
+func (f *function) Run(ctx context.Context) error {
+	f.fn(ctx)
+	return nil
+}
+
+// Done implements [engine.Body].
+func (f *function) Done(err error) {
+	f.call.Retire(context.Canceled)
+	if err == nil {
+		return
+	}
+	if !f.admitted.Load() {
+		f.refusal.Store(&err)
+	}
+	if !engine.Cancelled(err) {
+		f.pool.unobserved(err)
+	}
+}
+
+// unobserved reports the failure of a function that nobody waits for.
+func (p *Pool) unobserved(err error) {
+	if l := p.cfg.Listener; l != nil && l.Unobserved != nil {
+		l.Unobserved(engine.Event{At: time.Now(), Engine: p.cfg.Name, Err: err})
+		return
+	}
+	slog.Default().Error("a function failed that nobody waits for", "pool", p.cfg.Name, "error", err)
+}
+
+// A loose is what functions on one worker have instead of a call: the context, made for
+// one parent and kept for the next function that has the same.
+type loose struct {
+	ctx    cancel.Context
+	parent context.Context
+	worker *worker
+	self   atomic.Pointer[strand.Strand]
+	note   atomic.Uint32 // as in a call
+}
+
+// looseFor returns the worker's loose for a parent.
+func (w *worker) looseFor(parent context.Context) *loose {
+	if l := w.loose; l != nil && l.parent == parent {
+		l.note.Store(0)
+		return l
+	}
+	if w.loose != nil {
+		w.loose.ctx.Retire(context.Canceled)
+		w.loose = nil
+	}
+	l := &loose{parent: parent, worker: w}
+	l.ctx.Init(parent, l)
+	l.ctx.EndWith(&w.pool.life)
+	// Contexts of a type that cannot be compared would make the comparison above panic.
+	if t := reflect.TypeOf(parent); t.Kind() == reflect.Pointer || parent == context.Background() {
+		w.loose = l
+	}
+	return l
+}
+
+// runFunction runs a function that nobody waits for.
+func (w *worker) runFunction(fn func(context.Context), parent context.Context) {
+	if parent.Err() != nil {
+		w.dropped()
+		return
+	}
+	l := w.looseFor(parent)
+	outer := w.now
+	w.now = &l.note
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		if v != nil && w.pool.cfg.Crash {
+			panic(v)
+		}
+		w.endFunction(l)
+		err := engine.ErrGoexit
+		if v != nil {
+			err = &engine.PanicError{Value: v, Stack: debug.Stack()}
+		}
+		w.pool.unobserved(&engine.TaskError{Engine: w.pool.cfg.Name, Worker: w.id, Attempt: 1, Err: err})
+		w.now = outer
+	}()
+	fn(&l.ctx)
+	returned = true
+	w.endFunction(l)
+	w.now = outer
+}
+
+func (w *worker) endFunction(l *loose) {
+	if self := l.self.Load(); self != nil {
+		self.End()
+		l.self.Store(nil)
+	}
+	w.over()
+}
+
+// dropped counts a function that is not run because its context is done.
+func (w *worker) dropped() {
+	p := w.pool
+	p.mu.Lock()
+	p.refused++
+	p.mu.Unlock()
+	if p.exact {
+		w.now = nil
+		w.over()
+	}
+}
+
+// Value implements [cancel.Values]: it gives the strand its parker.
+func (l *loose) Value(key any) any {
+	if _, ok := key.(strand.ParkerKey); ok {
+		return l
+	}
+	return nil
+}
+
+// Park implements [strand.Parker].
+func (l *loose) Park(ctx context.Context, op strand.Op, wt strand.Waitable) error {
+	return l.worker.park(ctx, nil, &l.note, op, wt)
+}
+
+// Place implements [engine.Seat].
+func (l *loose) Place() engine.Place { return l.worker }
+
+// Join implements [engine.Joiner].
+func (l *loose) Join(ctx context.Context, c *engine.Call) {
+	if c.EndsWith(ctx) {
+		l.worker.Join(ctx, nil, c)
+	}
+}
+
+// JoinAll implements [engine.Joiner].
+func (l *loose) JoinAll(ctx context.Context, f engine.Family) { l.worker.JoinAll(ctx, nil, f) }
+
+// Sleep implements [strand.Parker], and so do the others.
+func (l *loose) Sleep(ctx context.Context, d time.Duration) error {
+	return strand.Goroutine{}.Sleep(ctx, d)
+}
+
+// Yield implements [strand.Parker].
+func (l *loose) Yield(ctx context.Context) { strand.Goroutine{}.Yield(ctx) }
+
+// Now implements [strand.Parker].
+func (l *loose) Now() time.Time { return time.Now() }
+
+// Self implements [strand.Parker].
+func (l *loose) Self() *strand.Strand {
+	for {
+		if self := l.self.Load(); self != nil {
+			return self
+		}
+		l.self.CompareAndSwap(nil, new(strand.Strand))
+	}
+}

@@ -1,0 +1,78 @@
+package threading
+
+import (
+	"context"
+	"log/slog"
+	"runtime/pprof"
+	"runtime/trace"
+	"time"
+
+	"github.com/go-braid/braid/engine"
+)
+
+// A SlowTask is a task that has run for longer than Config.Slow.
+type SlowTask struct {
+	Pool   string
+	Task   string // empty for a closure without a name
+	Index  int    // which of a number of calls of the same task, from 0
+	Worker int
+	Start  time.Time
+}
+
+// observes reports whether something has to be done around each call.
+func (c *Config) observes() bool { return c.Labels || c.Slow > 0 || trace.IsEnabled() }
+
+// observe is runCall for who wants to know more about tasks than their outcome.
+func (w *worker) observe(c *engine.Call) {
+	spec := c.Spec()
+	cfg := &w.pool.cfg
+	if cfg.Labels {
+		defer w.label(spec.Task)()
+	}
+	if cfg.Slow > 0 {
+		defer w.stopwatch(spec)()
+	}
+	if trace.IsEnabled() {
+		name := spec.Task
+		if name == "" {
+			name = cfg.Name
+		}
+		defer trace.StartRegion(context.Background(), name).End()
+	}
+	c.AfterBody(w.overFunc)
+	c.RunAt(&w.place, w.id)
+}
+
+// label sets the profiler labels of the goroutine, and returns what sets back those of
+// the task around it.
+func (w *worker) label(task string) (back func()) {
+	before := w.labels
+	labels := pprof.WithLabels(context.Background(), pprof.Labels("pool", w.pool.cfg.Name, "task", task))
+	pprof.SetGoroutineLabels(labels)
+	w.labels = labels
+	return func() {
+		w.labels = before
+		if before == nil {
+			before = context.Background()
+		}
+		pprof.SetGoroutineLabels(before)
+	}
+}
+
+// stopwatch reports a task that runs for longer than Config.Slow, and returns what says
+// that it has ended.
+func (w *worker) stopwatch(spec engine.Spec) (stop func()) {
+	cfg := &w.pool.cfg
+	t := SlowTask{Pool: cfg.Name, Task: spec.Task, Index: spec.Index, Worker: w.id, Start: time.Now()}
+	timer := time.AfterFunc(cfg.Slow, func() { cfg.slow(t) })
+	return func() { timer.Stop() }
+}
+
+func (c *Config) slow(t SlowTask) {
+	if c.OnSlow != nil {
+		c.OnSlow(t)
+		return
+	}
+	slog.Default().Warn("a task is slow", "pool", t.Pool, "task", t.Task, "index", t.Index,
+		"worker", t.Worker, "running for", c.Slow)
+}
