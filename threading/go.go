@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/cancel"
+	"github.com/go-braid/braid/internal/goroutine"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -26,11 +27,32 @@ func (p *Pool) Go(ctx context.Context, fn func(ctx context.Context)) error {
 	if p.cfg.Listener != nil {
 		return p.goCall(ctx, fn)
 	}
+	if ctx.Err() == nil && p.push(fn, ctx) {
+		return nil
+	}
 	t := submission{pool: p, entry: entry{fn: fn, ctx: ctx}, ctx: ctx}
 	if err := t.arrive(); err != nil {
 		return &engine.NotStartedError{Err: err}
 	}
 	return nil
+}
+
+// push puts a function into the queue if nothing else is to be done: what is the rule
+// when the pool is busy.
+func (p *Pool) push(fn func(context.Context), ctx context.Context) bool {
+	if p.exact || p.flags.Load() != 0 || p.free.Load() > 0 && p.searching.Load() == 0 {
+		return false
+	}
+	p.mu.Lock()
+	if p.flags.Load() != 0 || p.free.Load() > 0 && p.searching.Load() == 0 || p.injector.live >= p.cfg.Queue-maxBatch*p.workers {
+		p.mu.Unlock()
+		return false
+	}
+	p.submitted++
+	p.injector.live++
+	p.injector.normal.push(entry{fn: fn, ctx: ctx})
+	p.mu.Unlock()
+	return true
 }
 
 // goCall is Go for a pool to which somebody listens, who is told of each call.
@@ -90,15 +112,18 @@ type loose struct {
 	parent context.Context
 	worker *worker
 	self   atomic.Pointer[strand.Strand]
-	note   atomic.Uint32 // as in a call
+	note   atomic.Uint32 // as in a call; it never ends
 }
 
 // looseFor returns the worker's loose for a parent.
 func (w *worker) looseFor(parent context.Context) *loose {
 	if l := w.loose; l != nil && l.parent == parent {
-		l.note.Store(0)
 		return l
 	}
+	return w.newLoose(parent)
+}
+
+func (w *worker) newLoose(parent context.Context) *loose {
 	if w.loose != nil {
 		w.loose.ctx.Retire(context.Canceled)
 		w.loose = nil
@@ -113,16 +138,13 @@ func (w *worker) looseFor(parent context.Context) *loose {
 	return l
 }
 
-// runFunction runs a function that nobody waits for.
-func (w *worker) runFunction(fn func(context.Context), parent context.Context) {
-	if parent.Err() != nil {
-		w.dropped()
-		return
-	}
-	l := w.looseFor(parent)
-	outer := w.now
-	w.now = &l.note
-	returned := false
+// runFunctions runs e, which is a function, and further ones until there is a call to run
+// or nothing. It returns what next returned last.
+func (w *worker) runFunctions(e entry) (next entry, ok bool) {
+	var l *loose
+	returned := true
+	// One for all of them, until one panics: a deferred call for each would cost as
+	// much as everything else.
 	defer func() {
 		if returned {
 			return
@@ -137,20 +159,38 @@ func (w *worker) runFunction(fn func(context.Context), parent context.Context) {
 			err = &engine.PanicError{Value: v, Stack: debug.Stack()}
 		}
 		w.pool.unobserved(&engine.TaskError{Engine: w.pool.cfg.Name, Worker: w.id, Attempt: 1, Err: err})
-		w.now = outer
+		if v != nil {
+			next, ok = w.next()
+		}
 	}()
-	fn(&l.ctx)
-	returned = true
-	w.endFunction(l)
-	w.now = outer
+	for {
+		if e.ctx.Err() != nil {
+			w.dropped()
+		} else {
+			l = w.looseFor(e.ctx)
+			returned = false
+			e.fn(&l.ctx)
+			returned = true
+			w.endFunction(l)
+		}
+		e, ok = w.next()
+		if !ok || e.call != nil {
+			return e, ok
+		}
+		if w.searching {
+			w.found()
+		}
+	}
 }
 
 func (w *worker) endFunction(l *loose) {
-	if self := l.self.Load(); self != nil {
-		self.End()
-		l.self.Store(nil)
+	if l.self.Load() != nil {
+		l.self.Swap(nil).End()
 	}
-	w.over()
+	if w.pool.exact {
+		w.now = nil
+		w.over()
+	}
 }
 
 // dropped counts a function that is not run because its context is done.
@@ -173,8 +213,13 @@ func (l *loose) Value(key any) any {
 	return nil
 }
 
-// Park implements [strand.Parker].
+// Park implements [strand.Parker]. Only the function itself lends the slot: it is not
+// marked when it ends, so a goroutine that it has left behind would do so in the name of
+// the next one.
 func (l *loose) Park(ctx context.Context, op strand.Op, wt strand.Waitable) error {
+	if !l.worker.isCaller() && goroutine.Current() != 0 {
+		return strand.Goroutine{}.Park(ctx, op, wt)
+	}
 	return l.worker.park(ctx, nil, &l.note, op, wt)
 }
 

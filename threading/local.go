@@ -27,9 +27,10 @@ const maxBatch = 32
 // A batch is entries in their order. The worker that owns it takes them from the front,
 // and others steal from the back.
 type batch struct {
-	span atomic.Uint64 // the indices of the first one, in the upper half, and behind the last
-	mu   sync.Mutex    // of thieves, and of the owner while it fills the batch
-	es   [maxBatch]entry
+	span  atomic.Uint64 // the indices of the first one, in the upper half, and behind the last
+	mu    sync.Mutex    // of thieves, and of the owner while it fills the batch
+	es    [maxBatch]entry
+	stale int // how many of es have been in use since they were cleared; the owner's
 }
 
 const first = 1 << 32 // a step of the upper half
@@ -44,8 +45,18 @@ func (b *batch) len() int {
 func (b *batch) fill(f func(es []entry) int) {
 	b.mu.Lock()
 	n := f(b.es[:])
+	clear(b.es[n:max(n, b.stale)])
+	b.stale = n
 	b.span.Store(uint64(n))
 	b.mu.Unlock()
+}
+
+// forget clears what is left of entries that were taken out of an empty batch, and so
+// have kept their calls alive: to clear each on the way would cost more.
+func (b *batch) forget() {
+	if b.stale > 0 && b.len() == 0 {
+		b.fill(func([]entry) int { return 0 })
+	}
 }
 
 // next takes the first entry. Only the owner calls it.
@@ -57,9 +68,7 @@ func (b *batch) next() (e entry, ok bool) {
 			return entry{}, false
 		}
 		if b.span.CompareAndSwap(v, v+first) {
-			e = b.es[i]
-			b.es[i] = entry{}
-			return e, true
+			return b.es[i], true
 		}
 	}
 }
@@ -77,7 +86,6 @@ func (b *batch) steal(es *[maxBatch]entry) int {
 		}
 		if b.span.CompareAndSwap(v, v-uint64(n)) {
 			copy(es[:n], b.es[end-n:end])
-			clear(b.es[end-n : end])
 			return n
 		}
 	}

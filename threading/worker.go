@@ -3,6 +3,7 @@ package threading
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -86,20 +87,23 @@ func (w *worker) work() {
 	if e.isZero() {
 		e, ok = w.next()
 	}
-	for ok {
+	for {
+		if !ok {
+			// A look at what others have to do in the meantime costs less than
+			// to be woken again for the next entry.
+			runtime.Gosched()
+			if e, ok = w.next(); !ok {
+				return
+			}
+		}
 		w.found()
-		w.run(&e)
+		if e.call == nil {
+			e, ok = w.runFunctions(e)
+			continue
+		}
+		w.runCall(e.call)
 		e, ok = w.next()
 	}
-}
-
-// run runs an entry.
-func (w *worker) run(e *entry) {
-	if e.call == nil {
-		w.runFunction(e.fn, e.ctx)
-		return
-	}
-	w.runCall(e.call)
 }
 
 // runCall runs a call that the worker has claimed.
@@ -186,13 +190,14 @@ func (w *worker) next() (entry, bool) {
 		return w.finish()
 	}
 	w.ticks++
-	if p.flags.Load()&^flagShut != 0 || w.ticks%fairness == 0 {
+	if p.flags.Load()&^flagShut != 0 || w.ticks >= fairness {
+		w.ticks = 0
 		if e, ok, over := w.attend(); ok || over {
 			return e, ok
 		}
 	}
 	if l := w.local; l != nil {
-		for {
+		for !l.spawned.Empty() {
 			c := l.spawned.Pop()
 			if c == nil {
 				break
@@ -274,6 +279,10 @@ func (w *worker) fetch() (entry, bool) {
 	p.mu.Lock()
 	n := min(maxBatch, p.injector.live/p.workers+1)
 	if p.injector.special == 0 {
+		if p.injector.live == 0 {
+			p.mu.Unlock()
+			return entry{}, false
+		}
 		p.injector.batch(&w.local.batch, n)
 		p.refill()
 		p.unlock()
@@ -404,6 +413,9 @@ func (w *worker) giveBack() {
 		w.slotless = true
 	}
 	w.now, w.loose = nil, nil
+	if w.local != nil {
+		w.local.batch.forget()
+	}
 }
 
 // exit ends the worker. Ended says that a task, or Init, has ended the goroutine: then
