@@ -22,8 +22,8 @@ type Future[T any] struct {
 // use Cancel. The error of a failed call is a [*TaskError]; an error of Await's
 // own is not.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
-	if f.helper != nil && !f.isDone() {
-		f.helper.Help(&f.done)
+	if !f.isDone() {
+		f.help()
 	}
 	if !f.isDone() {
 		if j, ok := strand.ParkerOf(ctx).(engine.Joiner); ok {
@@ -39,6 +39,17 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 		}
 	}
 	return f.result()
+}
+
+// help has the engine bring the call on, if it can.
+func (f *Future[T]) help() {
+	host := f.call.Host()
+	if host == nil || host.Executor == nil {
+		return
+	}
+	if h, ok := host.Executor.(engine.Helper); ok {
+		h.Help(&f.done)
+	}
 }
 
 // result needs a future that is done.
@@ -79,22 +90,17 @@ func (f *Future[T]) Cancel(cause error) {
 	}
 }
 
-func (f *Future[T]) complete(v T, err error) {
-	f.value = v
-	f.completion.complete(err)
-}
-
 // A completion is the part of a future that does not depend on the result's
 // type: whether it is complete, with which error, and who waits.
 type completion struct {
 	mu      sync.Mutex
 	call    *engine.Call
-	done    atomic.Bool   // changes under mu
-	err     error         // set before done
-	helper  engine.Helper // of who runs the call; nil: it has none
-	failure *failure      // set before done; to be told when err is taken
-	waiters waitq.List[func()]
-	ch      chan struct{} // made on demand
+	done    atomic.Bool         // changes under mu
+	child   bool                // of a group, which counts it
+	err     error               // set before done
+	failure *failure            // set before done; to be told when err is taken
+	waiters *waitq.List[func()] // made on demand
+	ch      chan struct{}       // made on demand
 }
 
 func (c *completion) isDone() bool { return c.done.Load() }
@@ -106,20 +112,23 @@ func (c *completion) complete(err error) {
 	if c.ch != nil {
 		close(c.ch)
 	}
-	var first func() // mostly the only one
-	if n := c.waiters.Pop(); n != nil {
-		first = n.Value
-	}
-	var others []func()
-	for n := c.waiters.Pop(); n != nil; n = c.waiters.Pop() {
-		others = append(others, n.Value)
-	}
+	waiters := c.waiters
 	c.mu.Unlock()
-	if first != nil {
-		first()
+	if waiters != nil {
+		c.wake(waiters)
 	}
-	for _, wake := range others {
-		wake()
+}
+
+// wake calls those who wait. Who is no longer in the list is called, or about to be.
+func (c *completion) wake(l *waitq.List[func()]) {
+	for {
+		c.mu.Lock()
+		n := l.Pop()
+		c.mu.Unlock()
+		if n == nil {
+			return
+		}
+		n.Value()
 	}
 }
 
@@ -143,6 +152,9 @@ func (c *completion) watch(n *waitq.Node[func()]) bool {
 	if c.done.Load() {
 		return false
 	}
+	if c.waiters == nil {
+		c.waiters = new(waitq.List[func()])
+	}
 	c.waiters.Push(n)
 	return true
 }
@@ -152,7 +164,7 @@ func (c *completion) watch(n *waitq.Node[func()]) bool {
 func (c *completion) unwatch(n *waitq.Node[func()]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.waiters.Remove(n)
+	return c.waiters != nil && c.waiters.Remove(n)
 }
 
 type futureWaiter struct {

@@ -22,8 +22,8 @@ type invocation[In, Out any] struct {
 // Run implements [engine.Body].
 func (v *invocation[In, Out]) Run(ctx context.Context) (err error) {
 	var zero Out
-	v.value = zero
-	v.value, err = v.task.fn(ctx, v.in)
+	v.future.value = zero
+	v.future.value, err = v.task.fn(ctx, v.in)
 	return err
 }
 
@@ -44,7 +44,7 @@ func (v *invocation[In, Out]) Append(m *engine.Message, _ int) error {
 
 // SetResult implements [engine.Portable].
 func (v *invocation[In, Out]) SetResult(_ int, m engine.Message) error {
-	return readValue(v.task.travels().out, m, &v.value)
+	return readValue(v.task.travels().out, m, &v.future.value)
 }
 
 // SetError implements [engine.Portable].
@@ -62,9 +62,9 @@ type anyInvocation[In, Out any] struct {
 
 // Run implements [engine.Body].
 func (v *anyInvocation[In, Out]) Run(ctx context.Context) error {
-	v.value = nil
+	v.future.value = nil
 	out, err := v.task.fn(ctx, v.in)
-	v.value = out
+	v.future.value = out
 	return err
 }
 
@@ -89,7 +89,7 @@ func (v *anyInvocation[In, Out]) SetResult(_ int, m engine.Message) error {
 	if err := readValue(v.task.travels().out, m, &out); err != nil {
 		return err
 	}
-	v.value = out
+	v.future.value = out
 	return nil
 }
 

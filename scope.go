@@ -43,8 +43,10 @@ func Scope(ctx context.Context, ex Executor, body func(ctx context.Context, g *G
 		// children go straight to the engine.
 		ex = outer.ex
 	}
-	g := &Group{ex: ex, name: cmp.Or(s.name, "scope"), join: s.policy.Join, parent: ctx}
-	g.helper, _ = engine.As[engine.Helper](ex)
+	g := &Group{ex: ex, join: s.policy.Join}
+	if s.name != "" {
+		g.trouble = &trouble{name: s.name}
+	}
 	if n := s.policy.Limit; n > 0 {
 		g.slots = strand.NewSemaphore(n)
 	}
@@ -58,25 +60,49 @@ func Scope(ctx context.Context, ex Executor, body func(ctx context.Context, g *G
 // After the scope has failed, or its end has come, a group refuses calls with
 // [ErrClosed].
 type Group struct {
-	ex     Executor
-	helper engine.Helper // of ex, if it is one
-	name   string
-	join   engine.Join
-	slots  *strand.Semaphore // nil: no limit of our own
-	parent context.Context
-	ctx    cancel.Context
+	ex    Executor
+	slots *strand.Semaphore // nil: no limit of our own
+	ctx   cancel.Context
 
 	// children is the number of children that are not complete, or ended when
 	// there will be no further ones.
 	children atomic.Int64
 	waiting  atomic.Bool // there is a wake; changes under mu
 
-	mu       sync.Mutex
-	wake     func() // of the strand that waits for the children
+	join    engine.Join
+	success bool // a child has succeeded; only told if join is FirstSuccess
+	cut     bool // a child was cut short by the end of the group's context
+	mu      sync.Mutex
+	wake    func()   // of the strand that waits for the children
+	trouble *trouble // nil: there was none
+}
+
+// trouble is what most groups do not have.
+type trouble struct {
+	name     string
 	failures []error
-	success  bool // a child has succeeded; only told if join is FirstSuccess
-	cut      bool // a child was cut short by the end of the group's context
 	bodyErr  error
+}
+
+// inTrouble returns what there is, to be changed. It needs g.mu.
+func (g *Group) inTrouble() *trouble {
+	if g.trouble == nil {
+		g.trouble = new(trouble)
+	}
+	return g.trouble
+}
+
+// parent returns the context that the scope was called with.
+func (g *Group) parent() context.Context { return g.ctx.Parent() }
+
+// name returns the name of the scope.
+func (g *Group) name() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.trouble == nil {
+		return "scope"
+	}
+	return cmp.Or(g.trouble.name, "scope")
 }
 
 // ended is so far below 0 that children who try to enter cannot reach it.
@@ -145,7 +171,7 @@ func (g *Group) Start(ctx context.Context, c *engine.Call) {
 
 // refuse refuses a call that is not handed to the engine.
 func (g *Group) refuse(ctx context.Context, c *engine.Call, why error) {
-	c.Submit(ctx, &engine.Host{Name: g.name, Executor: g})
+	c.Submit(ctx, &engine.Host{Name: g.name(), Executor: g})
 	c.Refuse(why)
 }
 
@@ -193,7 +219,7 @@ func (g *Group) acquire(ctx context.Context, limit time.Duration) error {
 
 // enter counts a child in, or says why there can be none.
 func (g *Group) enter() error {
-	if g.ctx.Err() != nil && g.children.Load() >= 0 {
+	if g.ctx.Ended() && g.children.Load() >= 0 {
 		return fmt.Errorf("%w: its scope is ending: %w", ErrClosed, context.Cause(&g.ctx))
 	}
 	if g.children.Add(1) < 0 {
@@ -221,9 +247,10 @@ func (g *Group) leave(err error) {
 		(engine.Cancelled(err) || errors.Is(err, context.Cause(&g.ctx))):
 		g.cut = true
 	case engine.Cancelled(err):
-	case g.bodyErr != nil && errors.Is(g.bodyErr, err): // body has passed it on
+	case g.trouble != nil && g.trouble.bodyErr != nil && errors.Is(g.trouble.bodyErr, err): // body has passed it on
 	default:
-		g.failures = append(g.failures, err)
+		t := g.inTrouble()
+		t.failures = append(t.failures, err)
 		if g.join == FailFast {
 			end = err
 		}
@@ -264,10 +291,11 @@ func (g *Group) fail(err error) {
 		g.mu.Unlock()
 		return
 	}
-	g.bodyErr = err
+	t := g.inTrouble()
+	t.bodyErr = err
 	// A failure of a child that body awaited and passes on counts once.
 	passedOn := func(f error) bool { return errors.Is(err, f) }
-	g.failures = append(slices.DeleteFunc(g.failures, passedOn), err)
+	t.failures = append(slices.DeleteFunc(t.failures, passedOn), err)
 	g.mu.Unlock()
 	if g.join == FailFast {
 		g.ctx.Cancel(err)
@@ -280,14 +308,14 @@ func (g *Group) wait() {
 	if g.children.CompareAndSwap(0, ended) {
 		return
 	}
-	if j, ok := strand.ParkerOf(g.parent).(engine.Joiner); ok {
-		j.JoinAll(g.parent, g)
+	if j, ok := strand.ParkerOf(g.parent()).(engine.Joiner); ok {
+		j.JoinAll(g.parent(), g)
 		if g.children.CompareAndSwap(0, ended) {
 			return
 		}
 	}
 	op := strand.Op{Object: g, Kind: strand.OpWait, Access: strand.Read}
-	_ = strand.Park(context.WithoutCancel(g.parent), op, (*groupWaiter)(g))
+	_ = strand.Park(context.WithoutCancel(g.parent()), op, (*groupWaiter)(g))
 }
 
 // Has implements [engine.Family].
@@ -299,16 +327,20 @@ func (g *Group) Has(c *engine.Call) bool {
 func (g *Group) outcome() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	var t trouble
+	if g.trouble != nil {
+		t = *g.trouble
+	}
 	if g.join == FirstSuccess && g.success {
-		return g.bodyErr
+		return t.bodyErr
 	}
-	if len(g.failures) == 0 && g.cut {
-		return strand.Err(g.parent)
+	if len(t.failures) == 0 && g.cut {
+		return strand.Err(g.parent())
 	}
-	if len(g.failures) == 1 {
-		return g.failures[0]
+	if len(t.failures) == 1 {
+		return t.failures[0]
 	}
-	return errors.Join(g.failures...)
+	return errors.Join(t.failures...)
 }
 
 // groupWaiter is the one strand that waits for the children of a group.

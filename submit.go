@@ -42,18 +42,16 @@ func Go[T any](ctx context.Context, ex Executor, fn func(context.Context) (T, er
 // and the outside that the caller holds. What it runs is up to the object that it
 // is a part of.
 type job[T any] struct {
-	future Future[T]
+	future Future[T] // its value is what the body has set last
 	call   engine.Call
-	value  T
 	group  *Group // that answers for its failure, or nil
-	child  bool   // the group counts it
 }
 
 // enters implements [member].
-func (j *job[T]) enters(g *Group) { j.group, j.child = g, true }
+func (j *job[T]) enters(g *Group) { j.group, j.future.child = g, true }
 
 // in reports whether j is a child of g.
-func (j *job[T]) in(g *Group) bool { return j.child && j.group == g }
+func (j *job[T]) in(g *Group) bool { return j.future.child && j.group == g }
 
 // launch hands the call of j, which is a part of body, to ex.
 func launch[T any](ctx context.Context, ex Executor, s *settings, j *job[T], body engine.Body) *Future[T] {
@@ -63,10 +61,9 @@ func launch[T any](ctx context.Context, ex Executor, s *settings, j *job[T], bod
 	j.call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, body)
 	j.future.call = &j.call
 	if g, ok := ex.(*Group); ok {
-		j.group, j.future.helper = g, g.helper
-	} else {
+		j.group = g
+	} else if _, wraps := ex.(interface{ Unwrap() Executor }); wraps {
 		j.group, _ = engine.As[*Group](ex)
-		j.future.helper, _ = engine.As[engine.Helper](ex)
 	}
 	if p, ok := strand.ParkerOf(ctx).(starter); ok {
 		p.Starting(&j.call, ex)
@@ -90,8 +87,8 @@ type closure[T any] struct {
 // Run implements [engine.Body].
 func (c *closure[T]) Run(ctx context.Context) (err error) {
 	var zero T
-	c.value = zero
-	c.value, err = c.fn(ctx)
+	c.future.value = zero
+	c.future.value, err = c.fn(ctx)
 	return err
 }
 
@@ -132,13 +129,10 @@ func (j *job[T]) Object() any { return &j.future }
 
 // done completes the future.
 func (j *job[T]) done(err error) {
-	v := j.value
-	var zero T
-	j.value = zero // the future alone decides how long the result lives
 	j.call.Retire(errReturned)
 	watchUnobserved(j, err)
-	j.future.complete(v, err)
-	if j.child {
+	j.future.complete(err)
+	if j.future.child {
 		j.group.leave(err)
 	}
 }

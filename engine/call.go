@@ -61,13 +61,17 @@ type Call struct {
 	host  *Host
 	place atomic.Pointer[Place]         // where it runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
-	run   context.Context               // of the attempt, from its submission on
-	after func()                        // see AfterBody
 	rare  *rare
+
+	placed bool // bodyOver is to tell place
 }
 
 // rare is what few calls have.
 type rare struct {
+	id      uint64          // of a call that somebody hears of
+	base    context.Context // of the first Start, if it is not own
+	run     context.Context // of the attempt, from its submission on, if it is not own
+	after   func()          // see AfterBody
 	hooks   []func(error)
 	expiry  *queueDeadline
 	stopRun context.CancelFunc // of an attempt that Begin began
@@ -177,11 +181,29 @@ func (c *Call) Waiting() bool { return c.state.Load() == callWaiting }
 func (c *Call) Body() Body { return c.body }
 
 // ID returns the number that events give to the call, or 0 if nobody listens.
-func (c *Call) ID() uint64 { return c.id }
+func (c *Call) ID() uint64 {
+	if c.rare == nil {
+		return 0
+	}
+	return c.rare.id
+}
 
 // Context returns the context of the attempt, from its submission on. It may be called
 // by the executor that has the call, and not after the call is complete.
-func (c *Call) Context() context.Context { return c.run }
+func (c *Call) Context() context.Context {
+	if c.rare != nil && c.rare.run != nil {
+		return c.rare.run
+	}
+	return &c.own
+}
+
+// based returns the context of the first Start.
+func (c *Call) based() context.Context {
+	if c.rare != nil && c.rare.base != nil {
+		return c.rare.base
+	}
+	return &c.own
+}
 
 // IsPlain reports whether the policy asks nothing of the queue that the call waits in.
 func (c *Call) IsPlain() bool {
@@ -221,17 +243,23 @@ func (c *Call) OnDone(f func(err error)) {
 // place in f can be sure that who awaits the call finds it free. F must not block.
 // Several functions are called one after the other, the last one first.
 func (c *Call) AfterBody(f func()) {
-	if before := c.after; before != nil {
-		c.after = func() { f(); before() }
+	r := c.seldom()
+	if before := r.after; before != nil {
+		r.after = func() { f(); before() }
 		return
 	}
-	c.after = f
+	r.after = f
 }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if f := c.after; f != nil {
-		c.after = nil
+	if c.placed {
+		c.placed = false
+		(*c.place.Load()).Over(c)
+	}
+	if c.rare != nil && c.rare.after != nil {
+		f := c.rare.after
+		c.rare.after = nil
 		f()
 	}
 }
@@ -244,10 +272,12 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 	if c.state.Load() != callNew {
 		panic("engine: a call was submitted twice")
 	}
-	if c.base == nil {
-		c.base = ctx
+	if c.attempt == 1 {
+		if ctx != context.Context(&c.own) {
+			c.seldom().base = ctx
+		}
 		if h.Listener != nil {
-			c.id = nextID.Add(1)
+			c.seldom().id = nextID.Add(1)
 		}
 	}
 	if c.host != h { // or who cancels the call meanwhile would see it written again
@@ -265,7 +295,11 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 		c.seldom().expiry = q
 		ctx = q.start(ctx, d)
 	}
-	c.run = ctx
+	if ctx != context.Context(&c.own) {
+		c.seldom().run = ctx
+	} else if c.rare != nil {
+		c.rare.run = nil
+	}
 	return ctx
 }
 
@@ -299,12 +333,13 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // RunAt is like Run on a worker that is a [Place], of an engine whose Host has a Life,
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
-	ctx := c.run
+	c.place.Store(p)
+	c.placed = true
+	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
 		return
 	}
-	c.place.Store(p)
 	c.runBody(ctx, run)
 }
 
@@ -354,20 +389,23 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 	if l := c.host.Listener; l != nil && l.Started != nil {
 		l.Started(c.event(ctx, worker))
 	}
-	c.run = ctx
 	if d := c.how().Timeout; d > 0 {
-		c.run, c.seldom().stopRun = context.WithTimeoutCause(c.run, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+		r := c.seldom()
+		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
 	}
-	return c.run, true
+	if ctx != context.Context(&c.own) {
+		c.seldom().run = ctx
+	}
+	return ctx, true
 }
 
 // Return ends an attempt that Begin began: the task has returned err.
-func (c *Call) Return(err error) { c.Fail(c.blame(c.run, err)) }
+func (c *Call) Return(err error) { c.Fail(c.blame(c.Context(), err)) }
 
 // Fail ends an attempt that Begin began: err, if it is not nil, is what kept the
 // task from returning, such as a panic or the death of its process.
 func (c *Call) Fail(err error) {
-	ctx := c.run
+	ctx := c.Context()
 	if stop := c.endRun(); stop != nil {
 		defer stop()
 	}
@@ -378,7 +416,6 @@ func (c *Call) Fail(err error) {
 // endRun forgets the context of an attempt, and returns what ends it, if it has one of its
 // own: that is to be called when the outcome is known.
 func (c *Call) endRun() (stop context.CancelFunc) {
-	c.run = nil
 	if c.rare != nil {
 		stop, c.rare.stopRun = c.rare.stopRun, nil
 	}
@@ -389,7 +426,7 @@ func (c *Call) endRun() (stop context.CancelFunc) {
 // run: the call is refused with an error that wraps [ErrNotStarted] and why, or a
 // further attempt begins.
 func (c *Call) NotRun(why error) {
-	ctx := c.run
+	ctx := c.Context()
 	if stop := c.endRun(); stop != nil {
 		defer stop()
 	}
@@ -402,7 +439,7 @@ func (c *Call) NotRun(why error) {
 // context that Submit returned, and the executor must call Begin or Refuse. It
 // depends on no [Retry]. Why is what ended the attempt.
 func (c *Call) Restart(why error) {
-	ctx := c.run
+	ctx := c.Context()
 	if stop := c.endRun(); stop != nil {
 		defer stop()
 	}
@@ -441,7 +478,7 @@ func (c *Call) Refuse(why error) {
 		// The context says that it was cancelled; it was the limit.
 		why = q.over
 	}
-	c.settle(c.base, 0, false, why)
+	c.settle(c.based(), 0, false, why)
 }
 
 // begin takes the call out of the hands of the executor.
@@ -472,7 +509,7 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 // settle ends an attempt: the call is retried or complete.
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry().release()
-	if err != nil && c.host.Executor != nil && c.base.Err() == nil && c.how().wantsRetry(int(c.attempt), started, err) {
+	if err != nil && c.host.Executor != nil && c.based().Err() == nil && c.how().wantsRetry(int(c.attempt), started, err) {
 		if started {
 			c.seldom().lastErr = err
 		}
@@ -513,7 +550,11 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	}
 	// A complete call keeps nothing alive that it needed to run, but the values of
 	// its context.
-	c.base, c.run, c.rare = nil, nil, nil
+	if id := c.ID(); id != 0 {
+		c.rare = &rare{id: id}
+	} else {
+		c.rare = nil
+	}
 	c.state.Store(callDone)
 	c.body.Done(err)
 	for _, f := range hooks {
@@ -524,7 +565,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 // again starts the next attempt after a pause, in which the call holds no slot
 // of its engine.
 func (c *Call) again(delay time.Duration) {
-	ctx := strand.Detach(c.base)
+	ctx := strand.Detach(c.based())
 	if delay > 0 {
 		// If ctx is done the executor refuses the call.
 		_ = strand.Sleep(ctx, delay)
@@ -535,7 +576,7 @@ func (c *Call) again(delay time.Duration) {
 func (c *Call) event(ctx context.Context, worker int) Event {
 	return Event{
 		At: strand.Now(ctx), Engine: c.host.Name, Worker: worker,
-		Call: c.id, Task: c.task, Index: c.index, Attempt: int(c.attempt),
+		Call: c.ID(), Task: c.task, Index: c.index, Attempt: int(c.attempt),
 	}
 }
 

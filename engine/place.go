@@ -15,6 +15,9 @@ type Place interface {
 	// that runs here now: its task may have left a goroutine behind.
 	Park(ctx context.Context, c *Call, op strand.Op, w strand.Waitable) error
 
+	// Over is called as what AfterBody registers, for every call that runs here.
+	Over(c *Call)
+
 	// Join is called on the strand of c when it is about to wait for other, and
 	// nothing is lost if it goes on only when other is complete, even if ctx ends
 	// before. If other waits to be run here, the Place may claim and run it.

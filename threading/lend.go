@@ -147,6 +147,9 @@ type resumer struct {
 
 func (r *resumer) grant() { close(r.slot) }
 
+// Over implements [engine.Place].
+func (w *worker) Over(*engine.Call) { w.over() }
+
 // over marks the end of a run, whose outcome nobody has heard of yet. Where the bounds
 // are tight it gives back the slot as well: who submits the next call as soon as this one
 // is complete finds room for it. The worker takes on no other task until the outcome is

@@ -39,7 +39,6 @@ func (w *worker) observe(c *engine.Call) {
 		}
 		defer trace.StartRegion(context.Background(), name).End()
 	}
-	c.AfterBody(w.overFunc)
 	c.RunAt(&w.place, w.id)
 }
 

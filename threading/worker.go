@@ -23,7 +23,6 @@ type worker struct {
 	state     any
 	ready     bool // Init has succeeded
 	place     engine.Place
-	overFunc  func() // over, made once
 
 	awake chan bool // to an idle worker: there is something to do, or not any more
 	given entry     // set before awake
@@ -52,7 +51,6 @@ type worker struct {
 // start starts a worker that has been given something. It needs Pool.mu.
 func (w *worker) start() {
 	w.place = w
-	w.overFunc = w.over
 	w.node.Value = w
 	w.searching = true
 	w.looking.Store(w.given.isZero())
@@ -113,7 +111,6 @@ func (w *worker) runCall(c *engine.Call) {
 	if p := w.pool; p.cfg.observes() {
 		w.observe(c)
 	} else {
-		c.AfterBody(w.overFunc)
 		c.RunAt(&w.place, w.id)
 	}
 	w.now = outer

@@ -18,17 +18,57 @@ import (
 // with [New] or, inside a larger object, with [Context.Init]. It must not be copied.
 type Context struct {
 	parent context.Context
-	up     *Context                // the parent, if it is one of ours
 	also   atomic.Pointer[Context] // another one that it ends with, or nil; changes under mu
 	own    Values                  // may be nil
 	cause  error                   // of Cancel; set before state
-	state  atomic.Uint32           // changes under mu
+	top    *Context                // the oldest one of ours in the chain
 	mu     sync.Mutex
+	looked atomic.Pointer[looked] // changes under mu
+	state  atomic.Uint32          // changes under mu
+
+	seen    atomic.Uint32 // countEnds when it was last known that nothing had ended
+	ends    atomic.Uint32 // in the oldest one: see countEnds
+	young   atomic.Int32  // contexts made from it that have not ended
+	life    atomic.Bool   // it was given to EndWith
+	limited bool          // there is a deadline
+}
+
+// looked is what a Context has at which somebody has looked.
+type looked struct {
 	stand  atomic.Pointer[standIn] // changes under mu
 	first  *Watch                  // the list of watches
 	follow *Watch                  // of the parent, as long as there are others
 	second *Watch                  // of also, as long as there are others or a stand-in
 }
+
+// atLook returns what is there when somebody looks at c. It needs c.mu.
+func (c *Context) atLook() *looked {
+	l := c.looked.Load()
+	if l == nil {
+		l = new(looked)
+		c.looked.Store(l)
+	}
+	return l
+}
+
+// standing returns what stands for c, or nil.
+func (c *Context) standing() *standIn {
+	if l := c.looked.Load(); l != nil {
+		return l.stand.Load()
+	}
+	return nil
+}
+
+// A chain of contexts can be as long as tasks start tasks, and each is asked whether it has
+// ended when its task begins. So that it need not ask all others, ends are counted in the
+// oldest one of ours: as long as there were no more of them than when it was last found
+// alive, it is. An end counts only if there are younger ones that could learn of it.
+
+// lifeEnds counts the ends of contexts that were given to EndWith.
+var lifeEnds atomic.Uint32
+
+// ends returns how often a context that c ends with may have ended.
+func (c *Context) countEnds() uint32 { return c.top.ends.Load() + lifeEnds.Load() }
 
 // Values are values that a [Context] has itself.
 type Values interface {
@@ -60,18 +100,52 @@ func New(parent context.Context) *Context {
 // which may be nil, before those of parent.
 func (c *Context) Init(parent context.Context, own Values) {
 	c.parent, c.own = parent, own
-	c.up, _ = parent.(*Context)
+	up, ok := parent.(*Context)
+	if !ok {
+		c.top = c
+		c.seen.Store(c.countEnds())
+		_, c.limited = parent.Deadline()
+		return
+	}
+	c.top, c.limited = up.top, up.limited
+	up.young.Add(1)
+	// If the parent ends after this, it sees that there is somebody to whom that
+	// matters, and counts it.
+	seen := up.seen.Load()
+	if up.state.Load() != live {
+		seen = c.countEnds() - 1 // never seen
+	}
+	c.seen.Store(seen)
+}
+
+// ended says that c has ended: its state says so already.
+func (c *Context) ended() {
+	if c.young.Load() > 0 {
+		c.top.ends.Add(1)
+	}
+	if c.life.Load() {
+		lifeEnds.Add(1)
+	}
+	if up := c.Up(); up != nil {
+		up.young.Add(-1)
+	}
 }
 
 // Up returns the context that c was made from, if it is one of ours, or nil.
-func (c *Context) Up() *Context { return c.up }
+func (c *Context) Up() *Context {
+	up, _ := c.parent.(*Context)
+	return up
+}
+
+// Parent returns the context that c was made from.
+func (c *Context) Parent() context.Context { return c.parent }
 
 // Ended reports whether c itself has ended, or has learned that its parent has.
 func (c *Context) Ended() bool { return c.state.Load() != live }
 
 // CanEnd reports whether c can end in any other way than by its own Cancel, or that of
 // the one that was given to EndWith.
-func (c *Context) CanEnd() bool { return c.up != nil || c.parent.Done() != nil }
+func (c *Context) CanEnd() bool { return c.Up() != nil || c.parent.Done() != nil }
 
 // EndWith has c end with another context too, which takes nothing from anybody as long
 // as nobody looks at c. It may be called once, or again with the same one.
@@ -81,8 +155,14 @@ func (c *Context) EndWith(also *Context) {
 	if c.also.Load() != nil {
 		return
 	}
+	if !also.life.Load() {
+		also.life.Store(true)
+	}
 	c.also.Store(also)
-	if c.first != nil || c.stand.Load() != nil {
+	if also.Ended() { // from now on, it is counted
+		c.seen.Store(c.countEnds() - 1)
+	}
+	if l := c.looked.Load(); l != nil && (l.first != nil || l.stand.Load() != nil) {
 		c.followAlso()
 	}
 }
@@ -90,11 +170,12 @@ func (c *Context) EndWith(also *Context) {
 // Retire ends c as Cancel does when it has served its purpose, and nobody should be
 // using it any more: if nobody has ever looked at it, that costs next to nothing.
 func (c *Context) Retire(cause error) {
-	if c.stand.Load() == nil && c.mu.TryLock() {
-		if c.first == nil && c.stand.Load() == nil && c.state.Load() == live {
+	if c.looked.Load() == nil && c.mu.TryLock() {
+		if c.looked.Load() == nil && c.state.Load() == live {
 			c.cause = cause
 			c.state.Store(cancelled)
 			c.mu.Unlock()
+			c.ended()
 			return
 		}
 		c.mu.Unlock()
@@ -132,10 +213,12 @@ func (c *Context) finish(cause error) {
 	} else {
 		c.cause = cause
 		c.state.Store(cancelled)
-		stand = c.stand.Load()
+		stand = c.standing()
 	}
-	w := c.first
-	c.first = nil
+	var w *Watch
+	if l := c.looked.Load(); l != nil {
+		w, l.first = l.first, nil
+	}
 	for v := w; v != nil; v = v.next {
 		v.waiting = false
 	}
@@ -144,6 +227,7 @@ func (c *Context) finish(cause error) {
 	}
 	c.leaveAlso()
 	c.mu.Unlock()
+	c.ended()
 	if stand != nil {
 		stand.end(cause)
 	}
@@ -155,7 +239,12 @@ func (c *Context) finish(cause error) {
 }
 
 // Deadline implements [context.Context].
-func (c *Context) Deadline() (deadline time.Time, ok bool) { return c.parent.Deadline() }
+func (c *Context) Deadline() (deadline time.Time, ok bool) {
+	if !c.limited {
+		return time.Time{}, false
+	}
+	return c.top.parent.Deadline()
+}
 
 // Err implements [context.Context].
 func (c *Context) Err() error {
@@ -176,9 +265,24 @@ func (c *Context) Err() error {
 	return nil
 }
 
-// over reports whether c, or one that it ends with, has ended. It is a loop rather than a
-// call of the parent's, since contexts of tasks that start tasks make long chains.
+// over reports whether c, or one that it ends with, has ended.
 func (c *Context) over() bool {
+	if c.state.Load() != live || c.top.parent.Err() != nil {
+		return true
+	}
+	n := c.countEnds()
+	if c.seen.Load() == n {
+		return false
+	}
+	if c.hasEnded() {
+		return true
+	}
+	c.seen.Store(n)
+	return false
+}
+
+// hasEnded asks all of the chain.
+func (c *Context) hasEnded() bool {
 	for {
 		if c.state.Load() != live {
 			return true
@@ -186,10 +290,11 @@ func (c *Context) over() bool {
 		if also := c.also.Load(); also != nil && also.over() {
 			return true
 		}
-		if c.up == nil {
+		up := c.Up()
+		if up == nil {
 			return c.parent.Err() != nil
 		}
-		c = c.up
+		c = up
 	}
 }
 
@@ -209,16 +314,17 @@ func (c *Context) Value(key any) any {
 				return v
 			}
 		}
-		if c.up == nil {
+		up := c.Up()
+		if up == nil {
 			return c.parent.Value(key)
 		}
-		c = c.up
+		c = up
 	}
 }
 
 // standard returns the context that stands for c.
 func (c *Context) standard() context.Context {
-	if s := c.stand.Load(); s != nil {
+	if s := c.standing(); s != nil {
 		return s.ctx
 	}
 	s := new(standIn)
@@ -228,12 +334,12 @@ func (c *Context) standard() context.Context {
 	}
 	s.ctx, s.end = context.WithCancelCause(parent) // not under c.mu, as in finish
 	c.mu.Lock()
-	if other := c.stand.Load(); other != nil {
+	if other := c.standing(); other != nil {
 		c.mu.Unlock()
 		s.end(nil)
 		return other.ctx
 	}
-	c.stand.Store(s)
+	c.atLook().stand.Store(s)
 	c.followAlso()
 	over := c.state.Load() == cancelled
 	c.mu.Unlock()

@@ -50,50 +50,51 @@ func (c *Context) watch(w *Watch) {
 		go w.target.Ended()
 		return
 	}
-	w.waiting, w.prev, w.next = true, nil, c.first
-	if c.first != nil {
-		c.first.prev = w
+	l := c.atLook()
+	w.waiting, w.prev, w.next = true, nil, l.first
+	if l.first != nil {
+		l.first.prev = w
 	} else {
-		c.followParent()
+		c.followParent(l)
 	}
-	c.first = w
+	l.first = w
 }
 
 // followParent has c end when its parent does. It needs c.mu.
-func (c *Context) followParent() {
+func (c *Context) followParent(l *looked) {
 	c.followAlso()
-	if _, ours := c.parent.(*Context); !ours && c.parent.Done() == nil {
+	if c.Up() == nil && c.parent.Done() == nil {
 		return
 	}
-	if c.follow == nil {
-		c.follow = new(Watch)
+	if l.follow == nil {
+		l.follow = new(Watch)
 	}
-	c.follow.Start(c.parent, (*followed)(c))
+	l.follow.Start(c.parent, (*followed)(c))
 }
 
 // followAlso has c end when the other one does that it ends with, if there is one. It
 // needs c.mu.
 func (c *Context) followAlso() {
-	also := c.also.Load()
-	if also == nil || c.second != nil || c.state.Load() != live {
+	also, l := c.also.Load(), c.atLook()
+	if also == nil || l.second != nil || c.state.Load() != live {
 		return
 	}
-	c.second = new(Watch)
-	c.second.Start(also, (*followed)(c))
+	l.second = new(Watch)
+	l.second.Start(also, (*followed)(c))
 }
 
 // leaveAlso takes back followAlso; c has ended. It needs c.mu.
 func (c *Context) leaveAlso() {
-	if c.second != nil {
-		c.second.Stop()
-		c.second = nil
+	if l := c.looked.Load(); l != nil && l.second != nil {
+		l.second.Stop()
+		l.second = nil
 	}
 }
 
 // leaveParent takes back followParent. It needs c.mu.
 func (c *Context) leaveParent() {
-	if c.follow != nil && !c.follow.Stop() {
-		c.follow = nil // the parent has still to do with it
+	if l := c.looked.Load(); l != nil && l.follow != nil && !l.follow.Stop() {
+		l.follow = nil // the parent has still to do with it
 	}
 }
 
@@ -107,12 +108,13 @@ func (c *Context) unwatch(w *Watch) bool {
 	if w.next != nil {
 		w.next.prev = w.prev
 	}
+	l := c.atLook()
 	if w.prev != nil {
 		w.prev.next = w.next
 	} else {
-		c.first = w.next
+		l.first = w.next
 	}
-	if c.first == nil {
+	if l.first == nil {
 		c.leaveParent()
 	}
 	return true
