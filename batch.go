@@ -34,23 +34,50 @@ type item[In, Out any] struct {
 	done bool
 }
 
-// Run implements [engine.Body], for executors that run in this process after all.
+// Run implements [engine.Body], for executors that run in this process.
 func (b *batch[In, Out]) Run(ctx context.Context) error {
-	for i := range b.items {
-		b.runItem(ctx, i)
-	}
+	began := time.Now()
+	b.runFrom(ctx, 0)
+	b.sizer.took(len(b.items), time.Since(began))
 	return nil
 }
 
-func (b *batch[In, Out]) runItem(ctx context.Context, i int) {
-	it := &b.items[i]
+// runFrom runs the items from the one with index i on.
+func (b *batch[In, Out]) runFrom(ctx context.Context, i int) {
+	for i < len(b.items) {
+		i = b.runSome(ctx, i)
+	}
+}
+
+// runSome runs items from the one with index i on, until one panics, and returns the index
+// of the next. If one ends its goroutine, the others are run by another one, for which
+// this one waits.
+func (b *batch[In, Out]) runSome(ctx context.Context, i int) (next int) {
 	defer func() {
-		it.done = true
-		if v := recover(); v != nil {
-			it.err = &PanicError{Value: v, Stack: debug.Stack()}
+		if i == len(b.items) {
+			next = i
+			return
 		}
+		it := &b.items[i]
+		next = i + 1
+		if v := recover(); v != nil {
+			it.err, it.done = &PanicError{Value: v, Stack: debug.Stack()}, true
+			return
+		}
+		it.err, it.done = engine.ErrGoexit, true
+		rest := make(chan struct{})
+		go func() {
+			defer close(rest)
+			b.runFrom(ctx, next)
+		}()
+		<-rest
 	}()
-	it.out, it.err = b.task.fn(ctx, it.in)
+	for ; i < len(b.items); i++ {
+		it := &b.items[i]
+		it.out, it.err = b.task.fn(ctx, it.in)
+		it.done = true
+	}
+	return i
 }
 
 // Done implements [engine.Body].

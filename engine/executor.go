@@ -42,6 +42,13 @@ type Withdrawer interface {
 	Withdraw(why error) int
 }
 
+// A Chunker is an executor of this process on which a call may run many items of work one
+// after the other, and keeps nobody waiting by that but who waits for a slot.
+type Chunker interface {
+	// Chunks does nothing: to have it says all.
+	Chunks()
+}
+
 // As finds the first executor that has the capability T in the chain that
 // begins with ex and goes on with Unwrap() Executor. Executors that wrap others
 // offer that method, and so do not hide what those can do.
@@ -82,6 +89,9 @@ func NewGoroutines(l *Listener) *Goroutines {
 	return g
 }
 
+// Chunks implements [Chunker].
+func (g *Goroutines) Chunks() {}
+
 // Start implements [Executor]. It never waits.
 func (g *Goroutines) Start(ctx context.Context, c *Call) {
 	ctx, _ = strand.Enter(ctx)
@@ -101,6 +111,9 @@ func NewSerial(l *Listener) *Serial {
 	s.host = Host{Name: "serial", Listener: l, Executor: s}
 	return s
 }
+
+// Chunks implements [Chunker].
+func (s *Serial) Chunks() {}
 
 // Size implements [Sizer]: it returns 1.
 func (s *Serial) Size() int { return 1 }
