@@ -1,10 +1,8 @@
 package braid
 
 import (
-	"log/slog"
 	"runtime"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-braid/braid/engine"
 )
@@ -42,12 +40,7 @@ func (f *failure) report() {
 	if f.observed.Load() {
 		return
 	}
-	if l := f.host.Listener; l != nil && l.Unobserved != nil {
-		l.Unobserved(engine.Event{
-			At: time.Now(), Engine: f.host.Name, Call: f.id, Task: f.spec.Task,
-			Index: f.spec.Index, Attempt: f.attempt, Err: f.err,
-		})
-		return
-	}
-	slog.Default().Error("a task failed and nobody awaited it", "task", f.spec.Task, "error", f.err)
+	f.host.ReportUnobserved(engine.Event{
+		Call: f.id, Task: f.spec.Task, Index: f.spec.Index, Attempt: f.attempt, Err: f.err,
+	})
 }

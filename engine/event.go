@@ -51,6 +51,8 @@ type Listener struct {
 
 	// Unobserved is told of a failure that nobody has awaited: the call's
 	// future is garbage. Without it, such a failure is written to
-	// slog.Default.
+	// slog.Default. It is called on a goroutine of its own. If it panics or
+	// ends that, both the failure and that go to slog.Default; see
+	// Host.ReportUnobserved.
 	Unobserved func(Event)
 }

@@ -10,4 +10,9 @@
 // its place when the number of tasks is not bounded by itself: it bounds how many
 // run and how many wait, hands results, errors and panics home, and can be
 // drained, resized and watched.
+//
+// A [Thread] is for what has a name and a life of its own: a reader, a printer, a
+// background job. [Go] starts one now, [AfterFunc] later, [Every] one that works again
+// and again. The program ends with main all the same; [JoinAll] at the end of main
+// waits for all threads and returns their failures.
 package threading

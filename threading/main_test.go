@@ -15,7 +15,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	play()
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	bg      = context.Background()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -52,3 +53,35 @@ func TestLockOSThread(t *testing.T) {
 }
 
 func taskDir(tid int) string { return fmt.Sprintf("/proc/self/task/%d", tid) }
+
+// The system knows a locked thread by its name, as far as there is room.
+func TestOSThreadName(t *testing.T) {
+	if _, err := os.Stat(taskDir(os.Getpid())); err != nil {
+		t.Skipf("the threads of this process cannot be seen: %v", err)
+	}
+	for name, want := range map[string]string{
+		"reader":                 "reader",
+		"exactly fifteen":        "exactly fifteen",
+		"sixteen or more bytes":  "sixteen or more",
+		"the end is a fiancée":   "the end is a fi",
+		"it ends in a né":        "it ends in a n", // not with half of a letter
+		"a zero byte \x00 in it": "",
+	} {
+		th := threading.Go(bg, name, func(context.Context) error {
+			tid := syscall.Gettid()
+			comm, err := os.ReadFile(taskDir(tid) + "/comm")
+			if err != nil {
+				return err
+			}
+			got := strings.TrimSuffix(string(comm), "\n")
+			own := tid != os.Getpid() && want != ""
+			if own && got != want || !own && got == name {
+				t.Errorf("the thread %q has the name %q, want %q", name, got, want)
+			}
+			return nil
+		}, threading.LockOSThread())
+		if err := th.Join(bg); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,10 +1,16 @@
 package threading_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"os"
 	"runtime"
+	"runtime/pprof"
+	"runtime/trace"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +20,7 @@ import (
 	"weak"
 
 	"github.com/go-braid/braid"
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/strand"
 	"github.com/go-braid/braid/threading"
 )
@@ -293,30 +300,17 @@ func collected(t *testing.T, what string, gone func() bool) {
 	t.Errorf("%s is still reachable", what)
 }
 
-// Scenario 32: the failure of a thread that nobody joins is reported.
-func TestUnjoinedFailureIsReported(t *testing.T) {
+// Scenario 32: without a listener, the failure of a thread that nobody joins is logged.
+func TestUnjoinedFailureIsLogged(t *testing.T) {
+	forgive(t)
 	var log safeBuilder
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(before)
-	fail := func(name string) *threading.Thread {
-		return threading.Go(bg, name, func(context.Context) error { return errTest })
-	}
-	joined := fail("joined")
-	isAll(t, joined.Join(bg), errTest)
-	ended := make(chan struct{})
-	func() {
-		th := fail("forgotten")
-		go func() {
-			defer close(ended)
-			for th.Alive() {
-				runtime.Gosched()
-			}
-		}()
-	}()
-	<-ended
-	collected(t, "the thread", func() bool { return strings.Contains(log.String(), "forgotten") })
-	if s := log.String(); strings.Contains(s, "joined") || !strings.Contains(s, errTest.Error()) {
+	says(t, fails("joined").Join(bg), "joined failed")
+	forget(func() *threading.Thread { return fails("forgotten") })
+	collected(t, "the thread", func() bool { return strings.Contains(log.String(), "forgotten failed") })
+	if s := log.String(); strings.Contains(s, "joined") {
 		t.Errorf("the log is %q, want the failure of the forgotten thread alone", s)
 	}
 }
@@ -337,6 +331,175 @@ func (b *safeBuilder) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// Who is the thread of a context?
+func TestCurrent(t *testing.T) {
+	none := func(what string, ctx context.Context) {
+		t.Helper()
+		if th, ok := threading.Current(ctx); ok || th != nil {
+			t.Errorf("%s is of the thread %v, %v", what, th, ok)
+		}
+	}
+	none("main", bg)
+	p := open(t, threading.Config{Workers: 1})
+	var inner *threading.Thread
+	outer := threading.Go(bg, "outer", func(ctx context.Context) error {
+		none("a goroutine that is detached", strand.Detach(ctx))
+		succeeded(t, runWith(ctx, p, func(ctx context.Context) error { none("a task", ctx); return nil }))
+		entered, self := strand.Enter(ctx)
+		defer self.End()
+		none("a strand of its own", entered)
+		inner = threading.Go(ctx, "inner", func(ctx context.Context) error {
+			if th, ok := threading.Current(ctx); !ok || th.Name() != "inner" {
+				t.Errorf("the inner thread is %v, %v", th, ok)
+			}
+			return nil
+		})
+		if err := inner.Join(ctx); err != nil {
+			return err
+		}
+		if th, ok := threading.Current(context.WithValue(ctx, &inner, 1)); !ok || th.Name() != "outer" {
+			t.Errorf("the outer thread is %v, %v", th, ok)
+		}
+		return nil
+	})
+	if err := outer.Join(bg); err != nil {
+		t.Error(err)
+	}
+}
+
+// anEngine is the parker of a strand whose engine wants to know of the calls that are
+// in flight elsewhere, as an event loop does.
+type anEngine struct {
+	strand.Goroutine
+	starting func(*engine.Call)
+}
+
+func (e anEngine) Starting(c *engine.Call, _ engine.Executor) { e.starting(c) }
+
+// The engine that a thread was started from hears of it, and of its end only when
+// those who join it have been woken: or it would take them for deadlocked.
+func TestStarterHearsLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		var th *threading.Thread
+		var object any
+		alive := make(chan bool, 1)
+		ctx := strand.WithParker(bg, anEngine{starting: func(c *engine.Call) {
+			object = c.Object()
+			c.OnDone(func(error) { alive <- th.Alive() || len(threading.Threads()) > 1 })
+		}})
+		th = threading.Go(ctx, "joined", func(context.Context) error { <-gate; return nil })
+		joiner := threading.Go(bg, "joins", th.Join)
+		synctest.Wait()
+		if op, ok := joiner.Waiting(); !ok || op.Object != object {
+			t.Errorf("who joins the thread waits for %v, %v, want the call's object", op, ok)
+		}
+		close(gate)
+		if err := joiner.Join(bg); err != nil {
+			t.Error(err)
+		}
+		if <-alive {
+			t.Error("the engine has heard of the thread's end while it was alive")
+		}
+	})
+}
+
+// The name of a thread is a label of its goroutine, and of those that it starts.
+func TestThreadLabel(t *testing.T) {
+	release := make(chan struct{})
+	ready := make(chan string)
+	wait := func(ctx context.Context) error {
+		label, _ := pprof.Label(ctx, "thread")
+		other, _ := pprof.Label(ctx, "other")
+		ready <- label + ", " + other
+		waitLabelled(release)
+		return nil
+	}
+	body := func(ctx context.Context) error {
+		go waitLabelled(release) // with a bare go statement, and no context
+		inner := threading.Go(ctx, "inner", wait)
+		if err := wait(ctx); err != nil {
+			return err
+		}
+		return inner.Join(ctx)
+	}
+	var threads []interface{ Join(context.Context) error }
+	pprof.Do(bg, pprof.Labels("other", "value", "thread", "none"), func(ctx context.Context) {
+		threads = append(threads, threading.Go(ctx, "outer", body), threading.AfterFunc(ctx, "timer", 0, wait))
+	})
+	got := []string{<-ready, <-ready, <-ready}
+	slices.Sort(got)
+	if want := []string{"inner, value", "outer, value", "timer, value"}; !slices.Equal(got, want) {
+		t.Errorf("the contexts have the labels %q, want %q", got, want)
+	}
+	want := map[string]int{"inner": 1, "outer": 2, "timer": 1}
+	for { // they are on their way into the function by which the profile is searched
+		counts := labelled(t)
+		if maps.Equal(counts, want) {
+			break
+		}
+		if counts["inner"] > 1 || counts["outer"] > 2 || counts["timer"] > 1 {
+			t.Errorf("the goroutines have the labels %v, want %v", counts, want)
+			break
+		}
+		runtime.Gosched()
+	}
+	close(release)
+	for _, th := range threads {
+		if err := th.Join(bg); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// waitLabelled is where the goroutines are whose labels are looked at.
+//
+//go:noinline
+func waitLabelled(release chan struct{}) { <-release }
+
+// labelled counts the goroutines in waitLabelled by their label "thread".
+func labelled(t *testing.T) map[string]int {
+	t.Helper()
+	var b strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]int)
+	for block := range strings.SplitSeq(b.String(), "\n\n") {
+		if !strings.Contains(block, "waitLabelled") {
+			continue
+		}
+		var n int
+		if _, err := fmt.Sscanf(block, "%d @", &n); err != nil {
+			t.Fatalf("the profile says %q: %v", block, err)
+		}
+		for _, name := range []string{"inner", "outer", "timer"} {
+			if strings.Contains(block, fmt.Sprintf("%q:%q", "thread", name)) {
+				counts[name] += n
+			}
+		}
+	}
+	return counts
+}
+
+// The name of a thread is in execution traces.
+func TestThreadTrace(t *testing.T) {
+	if trace.IsEnabled() {
+		t.Skip("a trace is being taken already")
+	}
+	var b bytes.Buffer
+	if err := trace.Start(&b); err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprint("traced ", os.Getpid())
+	th := threading.Go(bg, name, func(ctx context.Context) error { panic(errTest) })
+	isAll(t, th.Join(bg), errTest)
+	trace.Stop()
+	if !bytes.Contains(b.Bytes(), []byte(name)) {
+		t.Errorf("the trace of %d bytes does not name the thread", b.Len())
+	}
 }
 
 // A thread and the tasks of a pool share objects of package strand.
