@@ -61,10 +61,10 @@ func (b *batch[In, Out]) runSome(ctx context.Context, i int) (next int) {
 		it := &b.items[i]
 		next = i + 1
 		if v := recover(); v != nil {
-			it.err, it.done = &PanicError{Value: v, Stack: debug.Stack()}, true
+			it.err, it.done = b.failure(ctx, i, &PanicError{Value: v, Stack: debug.Stack()}), true
 			return
 		}
-		it.err, it.done = engine.ErrGoexit, true
+		it.err, it.done = b.failure(ctx, i, engine.ErrGoexit), true
 		rest := make(chan struct{})
 		go func() {
 			defer close(rest)
@@ -74,10 +74,18 @@ func (b *batch[In, Out]) runSome(ctx context.Context, i int) (next int) {
 	}()
 	for ; i < len(b.items); i++ {
 		it := &b.items[i]
-		it.out, it.err = b.task.fn(ctx, it.in)
+		if it.out, it.err = b.task.fn(ctx, it.in); it.err != nil {
+			it.err = b.failure(ctx, i, it.err)
+		}
 		it.done = true
 	}
 	return i
+}
+
+// failure returns the error of an item as that of a call of its own would be.
+func (b *batch[In, Out]) failure(ctx context.Context, i int, err error) error {
+	spec := b.call.Spec()
+	return b.call.Blame(ctx, engine.Spec{Task: spec.Task, Index: spec.Index + i}, err)
 }
 
 // Done implements [engine.Body].
