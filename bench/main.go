@@ -37,6 +37,7 @@ type suite struct {
 var suites = []suite{
 	{"command", "how fast commands are launched, beside a bare loop, xargs and GNU parallel", 11, commandCases},
 	{"multiprocessing", "worker processes, beside CPython, joblib, go-plugin, and what the machine can do; Linux only", 5, multiprocessingCases},
+	{"threading", "goroutine pools, beside plain goroutines and the pools of others", 10, threadingCases},
 	{"asyncio", "the event loop, beside goroutines, CPython, uvloop, gnet and epoll in C; Linux only", 5, asyncioCases},
 }
 
