@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -11,7 +10,7 @@ import (
 const poolWorkers = 2
 
 // taskMeasures are what is measured of many small tasks, each.
-var taskMeasures = []measure{{"time a task", seconds}, {"allocations a task", hundredths}}
+var taskMeasures = []measure{{"time a task", inSeconds}, {"allocations a task", inMean}}
 
 // threadingCases are the works of a goroutine pool. All candidates run in this
 // process, in turn, with GOMAXPROCS as it is; a round begins with a collected
@@ -78,14 +77,4 @@ func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.Mallocs
-}
-
-// hundredths writes a number of things that may be few, on average.
-func hundredths(v float64) string { return fmt.Sprintf("%.2f", v) }
-
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return thousands(n) + " " + thing + "s"
 }
