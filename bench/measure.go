@@ -11,7 +11,8 @@ type candidate struct {
 	name   string
 	absent string // why it cannot, and how to change that; empty if it can
 	python string // the interpreter that it runs on, with its version, if any
-	// run does the work once and returns a value for each measure of the case.
+	// run does the work once and returns a value for each measure of the case, NaN
+	// for one that means nothing for this candidate.
 	run func() ([]float64, error)
 }
 
@@ -105,9 +106,10 @@ func (c benchCase) measure(rounds int) (rows []row, left []string, err error) {
 	}
 	for i, m := range measures {
 		for _, p := range all {
-			if !p.failed {
-				rows = append(rows, c.row(m, i, braid, p))
+			if p.failed || math.IsNaN(p.samples[0][i]) {
+				continue
 			}
+			rows = append(rows, c.row(m, i, braid, p))
 		}
 	}
 	return rows, left, nil

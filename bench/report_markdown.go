@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -21,7 +20,7 @@ func findPlace(text []byte) (markdownPlace, error) {
 	before, rest, begins := bytes.Cut(text, []byte(markdownBegin))
 	_, after, ends := bytes.Cut(rest, []byte(markdownEnd))
 	if !begins || !ends {
-		return markdownPlace{}, errors.New("there is no place to write to: it needs the lines\n" + markdownBegin + markdownEnd)
+		return markdownPlace{}, fmt.Errorf("there is no place to write to: it needs the lines %q and %q", markdownBegin, markdownEnd)
 	}
 	return markdownPlace{bytes.Clone(before), bytes.Clone(after)}, nil
 }

@@ -47,7 +47,7 @@ func fireCase(submitters, n int) benchCase {
 			p := s.open(poolWorkers)
 			defer p.close()
 			var done sync.WaitGroup // panics if a task runs twice, and waits for ever if one does not run
-			task := done.Done
+			task := newJob(done.Done)
 			work := func(n int) {
 				done.Add(n)
 				for i := range submitters {

@@ -13,7 +13,7 @@ import (
 // file: how each job is done is said in one place.
 
 func newPool(workers int) *threading.Pool {
-	return threading.NewPool(threading.Config{Workers: workers})
+	return threading.NewPool(threading.Config{Workers: workers, Queue: queued})
 }
 
 func closePool(p *threading.Pool) {
@@ -45,7 +45,7 @@ func mapSlice(ctx context.Context, p *threading.Pool, items []uint64, fn func(co
 var braidSpawner = spawner{"braid", func(workers int) openPool {
 	ctx, p := context.Background(), newPool(workers)
 	return openPool{
-		spawn: func(task func()) { fire(ctx, p, func(context.Context) { task() }) },
+		spawn: func(j job) { fire(ctx, p, j.withCtx) },
 		close: func() { closePool(p) },
 	}
 }}

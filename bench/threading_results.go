@@ -3,12 +3,11 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/alitto/pond/v2"
-	"github.com/gammazero/workerpool"
-	"github.com/panjf2000/ants/v2"
 	"github.com/sourcegraph/conc/pool"
 	"golang.org/x/sync/errgroup"
 )
@@ -44,10 +43,8 @@ type batch func(out []int) error
 // waits for, errgroup and conc, need a new one for each batch; with several
 // submitters each then has two workers of its own.
 var batchers = []batcher{
-	{"go", slots(func(int) openPool {
-		return openPool{spawn: func(task func()) { go task() }, close: func() {}}
-	})},
-	{"channel pool", slots(spawnerNamed("channel pool").open)},
+	slots("go"),
+	slots("channel pool"),
 	{"errgroup", ownPool(func(workers int, out []int) error {
 		var g errgroup.Group
 		g.SetLimit(workers)
@@ -68,11 +65,7 @@ var batchers = []batcher{
 		copy(out, results)
 		return err
 	})},
-	{"ants", slots(func(workers int) openPool {
-		p, err := ants.NewPool(workers)
-		must(err)
-		return openPool{spawn: func(task func()) { must(p.Submit(task)) }, close: p.Release}
-	})},
+	slots("ants"),
 	{"pond", func(workers int) openBatcher {
 		p := pond.NewResultPool[int](workers)
 		return openBatcher{
@@ -111,26 +104,15 @@ var batchers = []batcher{
 			close: p.StopAndWait,
 		}
 	}},
-	{"workerpool", slots(func(workers int) openPool {
-		p := workerpool.New(workers)
-		return openPool{spawn: p.Submit, close: p.StopWait}
-	})},
-}
-
-func spawnerNamed(name string) spawner {
-	for _, s := range spawners {
-		if s.name == name {
-			return s
-		}
-	}
-	panic("bench: there is no spawner " + name)
+	slots("workerpool"),
 }
 
 // slots is the way to results with a pool that has none: each task leaves its own
 // in its slot, and a WaitGroup says when all have.
-func slots(open func(workers int) openPool) func(workers int) openBatcher {
-	return func(workers int) openBatcher {
-		p := open(workers)
+func slots(name string) batcher {
+	i := slices.IndexFunc(spawners, func(s spawner) bool { return s.name == name })
+	return batcher{name, func(workers int) openBatcher {
+		p := spawners[i].open(workers)
 		return openBatcher{
 			newBatch: func(n int) batch {
 				errs := make([]error, n)
@@ -138,10 +120,10 @@ func slots(open func(workers int) openPool) func(workers int) openBatcher {
 					var wg sync.WaitGroup
 					wg.Add(n)
 					for i := range out {
-						p.spawn(func() {
+						p.spawn(job{plain: func() {
 							out[i], errs[i] = resultTask(i)
 							wg.Done()
-						})
+						}})
 					}
 					wg.Wait()
 					for _, err := range errs {
@@ -154,7 +136,7 @@ func slots(open func(workers int) openPool) func(workers int) openBatcher {
 			},
 			close: p.close,
 		}
-	}
+	}}
 }
 
 // ownPool is a batcher that makes a pool for each batch.
