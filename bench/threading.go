@@ -1,7 +1,11 @@
 package main
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,21 +26,32 @@ func threadingCases(short bool) ([]benchCase, func(), error) {
 		}
 		return full
 	}
+	dir, err := unpackPeers()
+	if err != nil {
+		return nil, nil, err
+	}
+	python := findThreadsPython(dir)
 	var cases []benchCase
 	for _, submitters := range []int{1, 2, 8} {
 		cases = append(cases, fireCase(submitters, n(200_000, 8_000)))
 	}
 	for _, submitters := range []int{1, 2, 8} {
-		cases = append(cases, resultsCase(submitters, n(200_000, 8_000)))
+		cases = append(cases, resultsCase(submitters, n(200_000, 8_000), python))
 	}
 	cases = append(cases,
+		workCase(n(100_000, 4_000), time.Microsecond),
+		workCase(n(20_000, 800), 10*time.Microsecond),
+		workCase(n(4_000, 160), 100*time.Microsecond),
 		mapCase(n(1_000_000, 20_000), 100*time.Nanosecond),
 		fibCase(n(27, 15)),
 		sortCase(n(10_000_000, 100_000)),
 		treeCase(n(6, 4), "nothing", idleLeaf),
 		treeCase(n(6, 4), "half factorial", mixedLeaf),
+		sleepCase(n(1_000_000, 10_000), n(50_000, 1_000)),
+		tailCase(n(200_000, 5_000), time.Microsecond),
 	)
-	return cases, func() {}, nil
+	cases = append(cases, primitiveCases(n(200_000, 4_000))...)
+	return cases, func() { os.RemoveAll(dir) }, nil
 }
 
 // fireCase is n empty tasks without results, handed over by so many submitters.
@@ -77,4 +92,16 @@ func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.Mallocs
+}
+
+// findThreadsPython returns the interpreter that the user calls python3, with the
+// script of the threads.
+func findThreadsPython(dir string) program {
+	p := program{name: "ThreadPoolExecutor", absent: "no python3; on Debian: apt-get install python3"}
+	const probe = "import platform; print(platform.python_implementation(), platform.python_version())"
+	if out, err := exec.Command("python3", "-c", probe).Output(); err == nil {
+		p = program{python: strings.TrimSpace(string(out)), command: []string{"python3", filepath.Join(dir, "threads.py")}}
+		p.name = "ThreadPoolExecutor, " + p.python
+	}
+	return p
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -153,7 +154,7 @@ func ownPool(do func(workers int, out []int) error) func(workers int) openBatche
 const batchSize = 1000
 
 // resultsCase is n tasks whose results are taken by so many submitters.
-func resultsCase(submitters, n int) benchCase {
+func resultsCase(submitters, n int, python program) benchCase {
 	batches := max(1, n/batchSize/submitters)
 	run := func(b batcher) candidate {
 		return candidate{name: b.name, run: func() ([]float64, error) {
@@ -193,6 +194,16 @@ func resultsCase(submitters, n int) benchCase {
 	for _, b := range batchers {
 		c.peers = append(c.peers, run(b))
 	}
+	if python.absent == "" {
+		for _, n := range []int{submitters, batches, batchSize} {
+			python.command = append(slices.Clip(python.command), strconv.Itoa(n))
+		}
+	}
+	c.peers = append(c.peers, python.candidate(func(p program) ([]float64, error) {
+		var took [1]float64
+		err := p.says(&took)
+		return []float64{took[0], math.NaN()}, err // who would count the objects of Python?
+	}))
 	return c
 }
 
