@@ -14,7 +14,7 @@ type axis struct {
 }
 
 // inset is what an axis leaves free at both ends: room for marks and labels.
-const inset = 14
+const inset = 20
 
 // mostTicks is how many ticks have room for their labels.
 const mostTicks = 6

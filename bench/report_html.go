@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,8 +18,8 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
 // The sizes of the plots, in pixels.
 const (
-	ratioWidth  = 320
-	sampleWidth = 270
+	ratioWidth  = 295
+	sampleWidth = 250
 	lineHeight  = 26
 	axisHeight  = 20
 )
@@ -154,7 +155,7 @@ func newFigure(rows []row) figure {
 	ratios := newLogAxis(ratioWidth, limits)
 	f.One = ratios.at(1)
 	for _, v := range ratios.ticks {
-		f.Ratios = append(f.Ratios, tick{ratios.at(v), fmt.Sprintf("%.4g", v)})
+		f.Ratios = append(f.Ratios, tick{ratios.at(v), ratioLabel(v)})
 	}
 	u := rows[0].unit
 	var values axis
@@ -189,6 +190,14 @@ func newFigure(rows []row) figure {
 		f.Lines = append(f.Lines, l)
 	}
 	return f
+}
+
+// ratioLabel writes a round ratio.
+func ratioLabel(v float64) string {
+	if v >= 1000 {
+		return thousands(int(v))
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
 // place puts the rounds of a candidate on the axis.

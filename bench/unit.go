@@ -51,7 +51,18 @@ func (u unit) verdict(lo, hi float64, rounds int) verdict {
 var zeros = regexp.MustCompile(`\.0+([^0-9]|$)`)
 
 // label writes a round value.
-func (u unit) label(v float64) string { return zeros.ReplaceAllString(u.format(v), "$1") }
+func (u unit) label(v float64) string {
+	text := u.format(v)
+	if u.symbol == inBytes.symbol {
+		prefixes := []string{"B", "KiB", "MiB", "GiB"}
+		for len(prefixes) > 1 && v >= 1024 {
+			v /= 1024
+			prefixes = prefixes[1:]
+		}
+		text = fmt.Sprintf("%.1f %s", v, prefixes[0])
+	}
+	return zeros.ReplaceAllString(text, "$1")
+}
 
 // base is what the steps of its prefixes are powers of.
 func (u unit) base() float64 {
