@@ -56,7 +56,7 @@ var bodyCases = []bodyCase{
 	{name: "tree of depth %s, half factorial", body: "tree-mixed", n: 6, short: 4, alone: true},
 	{
 		name: "%s asleep for 1 s", body: "sleepers", n: 100_000, short: 10_000, cold: true,
-		measures: []measure{{"time", seconds}, {"peak memory each", size}},
+		measures: []measure{{"time", inSeconds}, {"peak memory each", inBytes}},
 		values: func(r report, n int) []float64 {
 			return []float64{r.Seconds, (r.Peak - r.Before) / float64(n)}
 		},
@@ -111,7 +111,7 @@ func (b bodyCase) goes(name, who string, procs int) candidate {
 }
 
 func (b bodyCase) candidate(p program) candidate {
-	return candidate{name: p.name, absent: p.absent, run: func() ([]float64, error) {
+	return candidate{name: p.name, absent: p.absent, python: p.python, run: func() ([]float64, error) {
 		r, err := p.report()
 		if b.values == nil {
 			return []float64{r.Seconds}, err

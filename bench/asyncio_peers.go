@@ -96,10 +96,11 @@ print(platform.python_implementation(), platform.python_version(), version)`
 		if err != nil || len(words) < 2 {
 			continue
 		}
-		found := program{name: "asyncio, " + words[0] + " " + words[1], command: []string{interpreter}}
+		version := words[0] + " " + words[1]
+		found := program{name: "asyncio, " + version, command: []string{interpreter}, python: version}
 		if len(words) == 3 {
 			asyncio.program, uvloop.program = found, found
-			uvloop.name = "uvloop " + words[2] + ", " + words[0] + " " + words[1]
+			uvloop.name = "uvloop " + words[2] + ", " + version
 			break
 		}
 		if asyncio.absent != "" {

@@ -91,9 +91,9 @@ type echo struct {
 }
 
 var echoMeasures = []measure{
-	{"server CPU a request", seconds},
-	{"time a request", seconds},
-	{"99 % answered within", seconds},
+	{"server CPU a request", inSeconds},
+	{"time a request", inSeconds},
+	{"99 % answered within", inSeconds},
 }
 
 // run drives a server. It returns the values of echoMeasures.
@@ -135,7 +135,7 @@ func (e echo) run(p program) (values []float64, err error) {
 	}, nil
 }
 
-var idleMeasures = []measure{{"server memory each", size}}
+var idleMeasures = []measure{{"server memory each", inBytes}}
 
 // runIdle opens so many connections and returns the bytes by which the server's
 // resident memory grew for each. What the kernel keeps for a socket is not in it.

@@ -16,7 +16,7 @@ import (
 const childArg = "-child"
 
 // child does what the parent asks for: a body, a server, a pool of workers or one
-// of those.
+// of those, or sleepers.
 func child(args []string) error {
 	switch {
 	case len(args) == 4 && args[0] == "body":
@@ -27,6 +27,8 @@ func child(args []string) error {
 		return runPool(args[1], args[2], args[3])
 	case len(args) == 2 && args[0] == "worker":
 		return runChildWorker(args[1])
+	case len(args) == 4 && args[0] == "sleepers":
+		return runSleepers(args[1], args[2], args[3])
 	}
 	return fmt.Errorf("%s %s: this program alone uses that", childArg, strings.Join(args, " "))
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -12,7 +10,9 @@ import (
 type candidate struct {
 	name   string
 	absent string // why it cannot, and how to change that; empty if it can
-	// run does the work once and returns a value for each measure of the case.
+	python string // the interpreter that it runs on, with its version, if any
+	// run does the work once and returns a value for each measure of the case, NaN
+	// for one that means nothing for this candidate.
 	run func() ([]float64, error)
 }
 
@@ -27,34 +27,34 @@ type benchCase struct {
 	warm bool
 }
 
+// python is the interpreter of those of its peers that run on one, if any can run.
+func (c benchCase) python() string {
+	for _, p := range c.peers {
+		if p.absent == "" && p.python != "" {
+			return p.python
+		}
+	}
+	return ""
+}
+
 // A measure is something that is measured in each run of a case.
 type measure struct {
-	name   string // what a row adds to the name of the case, if anything
-	format func(float64) string
+	name string // what a row adds to the name of the case, if anything
+	unit unit
 }
 
-// A row is braid beside one peer, in one measure.
+// A row is braid beside one peer, in one measure of a case.
 type row struct {
-	measure       measure
+	suite, name   string // name is that of the case, and the measure's if it has one
+	unit          unit
 	peer          string
 	braid, value  float64 // medians; braid is NaN where it is absent
-	ratio, lo, hi float64
+	ratio, lo, hi float64 // braid/value with a 95 % interval; NaN where braid is
+	// What the medians are of, round by round; braids is nil where it is absent.
+	braids, values []float64
 }
 
-func (r row) String() string {
-	name := r.measure.name
-	if name != "" {
-		name = ", " + name
-	}
-	if math.IsNaN(r.braid) {
-		return fmt.Sprintf("%s\t-\t%s\t%s\t-\t", name, r.peer, r.measure.format(r.value))
-	}
-	if math.IsNaN(r.ratio) || math.IsInf(r.ratio, 0) { // the peer's value is none
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t-\t", name, r.measure.format(r.braid), r.peer, r.measure.format(r.value))
-	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%.3f\t[%.3f, %.3f]", name,
-		r.measure.format(r.braid), r.peer, r.measure.format(r.value), r.ratio, r.lo, r.hi)
-}
+func (r row) verdict() verdict { return r.unit.verdict(r.lo, r.hi, len(r.values)) }
 
 // measure runs all candidates in turn, so many rounds. Every candidate is as
 // often first as last. It also returns who was left out, and why: a peer that
@@ -62,7 +62,7 @@ func (r row) String() string {
 func (c benchCase) measure(rounds int) (rows []row, left []string, err error) {
 	measures := c.measures
 	if measures == nil {
-		measures = []measure{{"", seconds}}
+		measures = []measure{{"", inSeconds}}
 	}
 	var all []*series
 	for i, p := range append([]candidate{c.braid}, c.peers...) {
@@ -78,21 +78,24 @@ func (c benchCase) measure(rounds int) (rows []row, left []string, err error) {
 	}
 	for round := range rounds + warmUp {
 		for i := range all {
-			r := all[(i+round)%len(all)]
-			if r.failed {
+			s := all[(i+round)%len(all)]
+			if s.failed {
 				continue
 			}
-			values, err := r.run()
-			if err != nil && r.braid {
-				return nil, nil, fmt.Errorf("%s: %w", r.name, err)
+			values, err := s.run()
+			if err == nil && len(values) != len(measures) {
+				err = fmt.Errorf("it gave %d values for %d measures", len(values), len(measures))
+			}
+			if err != nil && s.braid {
+				return nil, nil, fmt.Errorf("%s: %w", s.name, err)
 			}
 			if err != nil {
-				r.failed = true
-				left = append(left, fmt.Sprintf("%s in %s: %v", r.name, c.name, err))
+				s.failed = true
+				left = append(left, fmt.Sprintf("%s in %s: %v", s.name, c.name, err))
 				continue
 			}
 			if round >= warmUp {
-				r.samples = append(r.samples, values)
+				s.samples = append(s.samples, values)
 			}
 		}
 	}
@@ -103,19 +106,30 @@ func (c benchCase) measure(rounds int) (rows []row, left []string, err error) {
 	}
 	for i, m := range measures {
 		for _, p := range all {
-			if p.failed {
+			if p.failed || math.IsNaN(p.samples[0][i]) {
 				continue
 			}
-			r := row{measure: m, peer: p.name, braid: math.NaN(), value: median(p.values(i))}
-			if braid != nil {
-				r.braid = median(braid.values(i))
-				r.ratio = r.braid / r.value
-				r.lo, r.hi = interval(braid.values(i), p.values(i))
-			}
-			rows = append(rows, r)
+			rows = append(rows, c.row(m, i, braid, p))
 		}
 	}
 	return rows, left, nil
+}
+
+// row is braid, unless that is nil, beside peer in measure m, which is the i-th.
+func (c benchCase) row(m measure, i int, braid, peer *series) row {
+	nan := math.NaN()
+	r := row{name: c.name, unit: m.unit, peer: peer.name, values: peer.values(i), braid: nan, ratio: nan, lo: nan, hi: nan}
+	if m.name != "" {
+		r.name += ", " + m.name
+	}
+	r.value = median(r.values)
+	if braid != nil {
+		r.braids = braid.values(i)
+		r.braid = median(r.braids)
+		r.ratio = ratio(r.braid, r.value)
+		r.lo, r.hi = interval(r.braids, r.values)
+	}
+	return r
 }
 
 // A series is a candidate and what was measured of it, round after round.
@@ -127,37 +141,12 @@ type series struct {
 }
 
 // values returns what was measured in each round.
-func (r *series) values(measure int) []float64 {
-	vs := make([]float64, len(r.samples))
-	for i, s := range r.samples {
-		vs[i] = s[measure]
+func (s *series) values(measure int) []float64 {
+	vs := make([]float64, len(s.samples))
+	for i, v := range s.samples {
+		vs[i] = v[measure]
 	}
 	return vs
-}
-
-func median(vs []float64) float64 {
-	s := slices.Sorted(slices.Values(vs))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2
-}
-
-// interval is a 95 % interval of the ratio of the medians, by a bootstrap that
-// draws rounds, each with both values. It is seeded: the same values give the
-// same interval.
-func interval(a, b []float64) (lo, hi float64) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	const draws = 2000
-	ratios := make([]float64, draws)
-	x, y := make([]float64, len(a)), make([]float64, len(a))
-	for i := range ratios {
-		for j := range a {
-			k := rnd.IntN(len(a))
-			x[j], y[j] = a[k], b[k]
-		}
-		ratios[i] = median(x) / median(y)
-	}
-	slices.Sort(ratios)
-	return ratios[draws*25/1000], ratios[draws*975/1000]
 }
 
 // timed makes a run of a candidate that takes time and nothing else.
@@ -167,44 +156,4 @@ func timed(work func() error) func() ([]float64, error) {
 		err := work()
 		return []float64{time.Since(began).Seconds()}, err
 	}
-}
-
-// seconds writes a time to three digits.
-func seconds(v float64) string {
-	d := time.Duration(v * float64(time.Second))
-	unit := time.Duration(1)
-	for d.Abs()/unit >= 1000 {
-		unit *= 10
-	}
-	return d.Round(unit).String()
-}
-
-// count writes a number of things; a median of them may have a half.
-func count(v float64) string {
-	if v != math.Trunc(v) {
-		return fmt.Sprintf("%.1f", v)
-	}
-	return thousands(int(v))
-}
-
-// percent writes a share of one.
-func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
-
-// size writes a number of bytes.
-func size(v float64) string {
-	if math.Abs(v) < 10*1024 {
-		return fmt.Sprintf("%.0f B", v)
-	}
-	if math.Abs(v) < 10*1024*1024 {
-		return fmt.Sprintf("%.1f KiB", v/1024)
-	}
-	return fmt.Sprintf("%.1f MiB", v/1024/1024)
-}
-
-// thousands writes a number with commas.
-func thousands(n int) string {
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

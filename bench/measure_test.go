@@ -73,8 +73,9 @@ func TestMeasureLeavesOut(t *testing.T) {
 	if !slices.Equal(left, want) || tries != 1 {
 		t.Errorf("left out: %q after %d tries of the broken one; want %q after 1", left, tries, want)
 	}
-	if s := rows[0].String(); !strings.Contains(s, "5s") || strings.Contains(s, "NaN") {
-		t.Errorf("row %q: want its time and no NaN", s)
+	var b strings.Builder
+	if err := writeText(&b, rows); err != nil || !strings.Contains(b.String(), "5s") || strings.Contains(b.String(), "NaN") {
+		t.Errorf("%q, %v: want its time and no NaN", &b, err)
 	}
 
 	c.braid = c.peers[1]
@@ -83,17 +84,32 @@ func TestMeasureLeavesOut(t *testing.T) {
 	}
 }
 
+func TestMeasureWantsAValueForEachMeasure(t *testing.T) {
+	var turns []string
+	c := benchCase{
+		measures: []measure{{"time", inSeconds}, {"memory", inBytes}},
+		braid:    candidate{name: "braid", run: func() ([]float64, error) { return []float64{1, 2}, nil }},
+		peers:    []candidate{noted(&turns, "peer", 1, 1, 1, 1)},
+	}
+	rows, left, err := c.measure(3)
+	if err != nil || len(rows) != 0 || len(left) != 1 || !strings.Contains(left[0], "1 values for 2 measures") {
+		t.Errorf("measure: %v, %q, %v; want the peer left out for its one value", rows, left, err)
+	}
+}
+
 func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{seconds(1.23456), "1.23s"},
 		{seconds(0.0123456), "12.3ms"},
-		{seconds(85e-9), "85ns"},
+		{seconds(85e-9), "85.0ns"},
+		{seconds(850e-9), "850ns"},
+		{seconds(0), "0s"},
 		{size(2824.4), "2824 B"},
 		{size(70 * 1024), "70.0 KiB"},
 		{size(12.34 * 1024 * 1024), "12.3 MiB"},
 		{count(12345), "12,345"},
 		{count(2.5), "2.5"},
-		{percent(0.976), "98 %"},
+		{percent(0.976), "97.6 %"},
 		{thousands(999), "999"},
 		{thousands(55986), "55,986"},
 		{thousands(1_000_007), "1,000,007"},

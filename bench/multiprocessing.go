@@ -74,7 +74,7 @@ var poolCases = []poolCase{
 	},
 	{
 		name: "map over %s, 2 workers", work: "map", n: 1_000_000, short: 2_000,
-		measures: []measure{{"an item", seconds}},
+		measures: []measure{{"an item", inSeconds}},
 		inPython: []poolPeer{
 			{name: "Pool.map, chunksize=1", args: [2]string{"map", "pool, one by one"}, most: 100_000},
 			{name: "Pool.map", args: [2]string{"map", "pool"}},
@@ -116,12 +116,12 @@ var poolCases = []poolCase{
 	{
 		name: "kill storm, %s × 1 ms", work: "storm", n: 10_000, short: 500,
 		measures: []measure{
-			{"results", count},
-			{"time to the last", seconds},
-			{"rate beside its own without kills", percent},
-			{"tasks done again", count},
-			{"workers killed", count},
-			{"pools started again", count},
+			{"results", inYield},
+			{"time to the last", inSeconds},
+			{"rate beside its own without kills", inShare},
+			{"tasks done again", inNumber},
+			{"workers killed", inEvents},
+			{"pools started again", inNumber},
 		},
 		inPython: []poolPeer{
 			{name: "Pool.imap_unordered until it hangs", args: [2]string{"storm", "pool"}},
@@ -131,7 +131,7 @@ var poolCases = []poolCase{
 	},
 	{
 		name: "memory of %s idle worker", work: "memory", n: 1, short: 1,
-		measures: []measure{{"PSS", size}, {"RSS", size}},
+		measures: []measure{{"PSS", inBytes}, {"RSS", inBytes}},
 		inPython: []poolPeer{
 			{name: "Pool, fork", args: [2]string{"memory", "fork"}},
 			{name: "Pool, spawn", args: [2]string{"memory", "spawn"}},

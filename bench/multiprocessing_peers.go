@@ -18,7 +18,7 @@ type poolsPython struct {
 // does returns the program that does a peer, in a size of n or less.
 func (p poolsPython) does(peer poolPeer, n int) program {
 	what, who := peer.args[0], peer.args[1]
-	q := program{name: peer.name, absent: p.absent}
+	q := program{name: peer.name, absent: p.absent, python: p.python}
 	switch {
 	case p.absent != "":
 	case (who == "loky" || who == "parallel") && p.loky == "":
@@ -58,8 +58,9 @@ print(platform.python_implementation(), platform.python_version(), loky, numpy)`
 		if err != nil || len(words) != 4 || found.absent == "" && words[2] == "none" {
 			continue
 		}
+		version := words[0] + " " + words[1]
 		found = poolsPython{
-			program: program{name: words[0] + " " + words[1], command: []string{interpreter}},
+			program: program{name: version, command: []string{interpreter}, python: version},
 			script:  filepath.Join(dir, "pools.py"),
 			loky:    strings.TrimSuffix(words[2], "none"),
 			numpy:   strings.TrimSuffix(words[3], "none"),

@@ -138,22 +138,3 @@ func TestPoolsPythonNamesAndLacks(t *testing.T) {
 		t.Errorf("absent %q, want what the interpreter says", got.absent)
 	}
 }
-
-func TestRowWithoutARatio(t *testing.T) {
-	one := func(v float64) func() ([]float64, error) {
-		return func() ([]float64, error) { return []float64{v}, nil }
-	}
-	c := benchCase{
-		warm:     true,
-		measures: []measure{{"results", count}},
-		braid:    candidate{name: "braid", run: one(10)},
-		peers:    []candidate{{name: "peer", run: one(0)}},
-	}
-	rows, _, err := c.measure(3)
-	if err != nil || len(rows) != 1 {
-		t.Fatalf("measure: %v, %v", rows, err)
-	}
-	if s := rows[0].String(); s != ", results\t10\tpeer\t0\t-\t" {
-		t.Errorf("row %q", s)
-	}
-}

@@ -21,6 +21,7 @@ type program struct {
 	command []string
 	env     []string // besides that of this process
 	absent  string   // why it cannot be started, and how to change that
+	python  string   // what it runs on, with the version, if it is in Python
 }
 
 // inGo is this program itself, as a child on so many Ps; 0 means as many as
@@ -41,7 +42,7 @@ func inGo(name string, procs int, args ...string) program {
 
 // candidate is p where run is what it does.
 func (p program) candidate(run func(program) ([]float64, error)) candidate {
-	return candidate{name: p.name, absent: p.absent, run: func() ([]float64, error) { return run(p) }}
+	return candidate{name: p.name, absent: p.absent, python: p.python, run: func() ([]float64, error) { return run(p) }}
 }
 
 func (p program) cmd(ctx context.Context) *exec.Cmd {
