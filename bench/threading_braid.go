@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/threading"
@@ -24,22 +23,14 @@ func closePool(p *threading.Pool) {
 
 // fire hands task to the pool and forgets it.
 func fire(ctx context.Context, p *threading.Pool, task func(context.Context)) {
-	braid.Go(ctx, p, func(ctx context.Context) (struct{}, error) {
-		task(ctx)
-		return struct{}{}, nil
-	})
+	if err := p.Go(ctx, task); err != nil {
+		panic(fmt.Sprintf("bench: the pool refuses a task: %v", err))
+	}
 }
 
 // mapSlice returns fn of every item, in order.
 func mapSlice(ctx context.Context, p *threading.Pool, items []uint64, fn func(context.Context, uint64) (uint64, error)) ([]uint64, error) {
-	out := make([]uint64, 0, len(items))
-	for v, err := range braid.Map(ctx, p, braid.Func(fn), slices.Values(items)) {
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
+	return braid.MapSlice(ctx, p, braid.Func(fn), items)
 }
 
 var braidSpawner = spawner{"braid", func(workers int) openPool {
