@@ -115,22 +115,16 @@ func (p *Pool) refuseWaiting(why error) int {
 				break
 			}
 			for _, e := range es[:k] {
-				if e.call == nil || e.call.Note.Load() == 0 && e.call.Claim() {
+				if e.call == nil || p.claim(e.call) {
 					n++
 					p.drop(e, why)
-				} else {
-					p.ghosts.Add(-1)
 				}
 			}
 		}
 		for c, retry := w.local.spawned.Steal(); c != nil || retry; c, retry = w.local.spawned.Steal() {
-			switch {
-			case c == nil:
-			case c.Note.Load() == 0 && c.Claim():
+			if c != nil && p.claim(c) {
 				n++
 				p.drop(entry{call: c}, why)
-			default:
-				p.ghosts.Add(-1)
 			}
 		}
 	}

@@ -16,22 +16,21 @@ type entry struct {
 
 func (e *entry) isZero() bool { return e.call == nil && e.fn == nil }
 
-// The bits of the note that the pool keeps in each call.
+// The bits of the note that the pool keeps in each call that runs.
 const (
-	noteInjected uint32 = 1 << iota // it is in the injector, and nobody has claimed it; changes under Pool.mu
-	noteOutside                     // it is not admitted yet
-	noteEnded                       // its run is over
-	noteParked                      // and above: the number of goroutines parked in its name
+	noteEnded  uint32 = 1 << iota // its run is over
+	noteParked                    // and above: the number of goroutines parked in its name
 )
 
 // An injector is the queue that all workers of a pool share: first in, first out,
-// among entries of the same priority. Who claims a call leaves its entry behind,
+// among entries of the same priority. Who claims a call leaves its entry behind, a ghost,
 // which is skipped or cleared away later. It needs the pool's mutex.
 type injector struct {
-	live    int // entries that are still to be run
+	pool    *Pool
+	live    int // entries, ghosts included
 	normal  ring
 	levels  []level // those that are not of priority 0, the most urgent ones first
-	special int     // live entries of another priority than 0
+	special int     // entries of another priority than 0
 	urgent  int     // those of a priority above 0
 }
 
@@ -43,9 +42,6 @@ type level struct {
 
 func (j *injector) push(e entry, priority int) {
 	j.live++
-	if e.call != nil {
-		e.call.Note.Store(noteInjected)
-	}
 	if priority == 0 {
 		j.normal.push(e)
 		return
@@ -68,7 +64,7 @@ func (j *injector) count(priority, n int) {
 	}
 }
 
-// take takes the next live entry, claimed, and removes it.
+// take takes the next entry, claimed, and removes it.
 func (j *injector) take() (entry, bool) {
 	if j.live == 0 {
 		return entry{}, false
@@ -76,87 +72,68 @@ func (j *injector) take() (entry, bool) {
 	for i := range j.levels {
 		l := &j.levels[i]
 		if l.priority < 0 {
-			if e, ok := j.takeFrom(&j.normal); ok {
+			if e, ok := j.takeFrom(&j.normal, 0); ok {
 				return e, true
 			}
 		}
-		if e, ok := j.takeFrom(&l.ring); ok {
-			j.count(l.priority, -1)
+		if e, ok := j.takeFrom(&l.ring, l.priority); ok {
 			return e, true
 		}
 	}
-	return j.takeFrom(&j.normal)
+	return j.takeFrom(&j.normal, 0)
 }
 
-func (j *injector) takeFrom(r *ring) (entry, bool) {
+func (j *injector) takeFrom(r *ring, priority int) (entry, bool) {
 	for r.len() > 0 {
 		e := r.pop()
-		if e.call != nil && !j.claim(e.call) {
-			continue
-		}
 		j.live--
-		return e, true
+		j.count(priority, -1)
+		if e.call == nil || j.pool.claim(e.call) {
+			return e, true
+		}
 	}
 	return entry{}, false
-}
-
-// claim claims a call in the injector.
-func (j *injector) claim(c *engine.Call) bool {
-	if c.Note.Load() != noteInjected || !c.Claim() {
-		return false
-	}
-	c.Note.Store(0)
-	return true
 }
 
 // batch moves up to n entries of priority 0 to b, unclaimed, in their order. There must
 // be none that are more urgent.
 func (j *injector) batch(b *batch, n int) {
 	b.fill(func(es []entry) int {
-		k := 0
-		for k < min(n, len(es)) && j.normal.len() > 0 {
-			e := j.normal.pop()
-			if e.call != nil {
-				if e.call.Note.Load() != noteInjected {
-					continue // it was claimed, or is there again
-				}
-				e.call.Note.Store(0)
-			}
-			j.live--
-			es[k] = e
-			k++
+		n := min(n, len(es), j.normal.len())
+		for k := range n {
+			es[k] = j.normal.pop()
 		}
-		return k
+		j.live -= n
+		return n
 	})
 }
 
-// removed says that a call in the injector was claimed by somebody else. It returns
-// false if that was not in the injector.
-func (j *injector) removed(c *engine.Call) bool {
-	if c.Note.Load()&noteInjected == 0 {
-		return false
-	}
-	c.Note.Store(0)
-	j.live--
-	j.count(c.Priority(), -1)
-	r := &j.normal
+// compact removes the ghosts.
+func (j *injector) compact() {
+	j.pool.ghosts.Add(-int64(j.compactRing(&j.normal, 0)))
 	for i := range j.levels {
-		if j.levels[i].priority == c.Priority() {
-			r = &j.levels[i].ring
+		j.pool.ghosts.Add(-int64(j.compactRing(&j.levels[i].ring, j.levels[i].priority)))
+	}
+}
+
+func (j *injector) compactRing(r *ring, priority int) (removed int) {
+	for n := r.len(); n > 0; n-- {
+		e := r.pop()
+		if e.call == nil || e.call.Waiting() {
+			r.push(e)
+			continue
 		}
+		removed++
+		j.live--
+		j.count(priority, -1)
 	}
-	r.gaps++
-	if r.gaps > r.len()/2 { // so that it costs little for each, and they are not many
-		r.compact()
-	}
-	return true
+	return removed
 }
 
 // A ring is a queue of entries in a circular buffer that grows.
 type ring struct {
 	buf        []entry // its length is a power of two, or 0
 	head, tail uint
-	gaps       int // entries whose calls were claimed
 }
 
 func (r *ring) len() int { return int(r.tail - r.head) }
@@ -174,9 +151,6 @@ func (r *ring) pop() entry {
 	e := *p
 	*p = entry{}
 	r.head++
-	if r.head == r.tail {
-		r.gaps = 0
-	}
 	return e
 }
 
@@ -187,15 +161,4 @@ func (r *ring) grow() {
 		buf[n] = r.pop()
 	}
 	r.buf, r.head, r.tail = buf, 0, uint(n)
-}
-
-// compact removes the entries whose calls were claimed.
-func (r *ring) compact() {
-	for n := r.len(); n > 0; n-- {
-		e := r.pop()
-		if e.call == nil || e.call.Note.Load()&noteInjected != 0 {
-			r.push(e)
-		}
-	}
-	r.gaps = 0
 }

@@ -206,18 +206,11 @@ func (w *worker) joins() bool {
 // Join implements [engine.Place].
 func (w *worker) Join(ctx context.Context, c, other *engine.Call) {
 	p := w.pool
-	if !w.joins() || other.Host() != &p.host || other.Note.Load()&noteOutside != 0 || !other.Claim() {
+	if !w.joins() || other.Host() != &p.host || !other.Claim() {
 		return
 	}
 	if !w.unspawn(other) {
-		p.mu.Lock()
-		if p.injector.removed(other) {
-			p.refill()
-			p.update()
-		} else {
-			p.ghosts.Add(1)
-		}
-		p.unlock()
+		p.ghosts.Add(1)
 	}
 	w.inside(ctx, c, other)
 	w.tidy()

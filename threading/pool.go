@@ -92,6 +92,7 @@ func NewPool(cfg Config) *Pool {
 		Name: p.cfg.Name, Listener: p.cfg.Listener, Executor: p,
 		Life: &p.life, Cancelled: p.cancelled, Crash: p.cfg.Crash,
 	}
+	p.injector.pool = p
 	p.victims.Store(new([]*worker))
 	p.update()
 	return p
@@ -155,19 +156,27 @@ func (p *Pool) Size() int {
 // Start implements [engine.Executor]. While the pool is full it parks the
 // calling strand or refuses the call, as Config.Full says.
 func (p *Pool) Start(ctx context.Context, c *engine.Call) {
+	if c.Note.Load() != 0 {
+		c.Note.Store(0)
+	}
 	if w := p.workerOf(ctx); w != nil && w.canSpawn(c) {
-		if c.Note.Load() != 0 {
-			c.Note.Store(0)
-		}
 		c.Submit(ctx, &p.host)
 		w.spawn(c)
 		return
 	}
-	c.Note.Store(noteOutside)
 	ctx = c.Submit(ctx, &p.host)
 	t := submission{pool: p, entry: entry{call: c}, ctx: ctx, priority: c.Priority()}
-	if err := t.arrive(); err != nil && c.Claim() {
+	err := t.arrive()
+	switch {
+	case err == nil:
+	case c.Claim():
 		c.Refuse(err)
+	default:
+		// Who has cancelled it has counted it, and an entry that there is none of.
+		p.mu.Lock()
+		p.refused--
+		p.mu.Unlock()
+		p.ghosts.Add(-1)
 	}
 }
 
@@ -259,37 +268,30 @@ func (p *Pool) admit(t *submission) error {
 // not wait, even if the worker that will take it has still to deliver the outcome of
 // its last one, and gives the slot back before. It needs p.mu.
 func (p *Pool) hasRoom() bool {
+	room := p.cfg.Queue
 	if p.exact {
-		return p.injector.live < p.cfg.Queue+max(0, p.workers-p.running-p.resumers.Len())
-	}
-	// What workers have taken out and not begun is counted when there is need to.
-	if p.injector.live < p.cfg.Queue-maxBatch*p.workers {
+		room += max(0, p.workers-p.running-p.resumers.Len())
+	} else if p.injector.live < p.cfg.Queue-maxBatch*p.workers {
+		// What workers have taken out and not begun is counted when there is need to.
 		return true
 	}
 	n := p.injector.live
-	for _, w := range *p.victims.Load() {
-		n += w.local.batch.len()
+	if !p.exact {
+		for _, w := range *p.victims.Load() {
+			n += w.local.batch.len()
+		}
 	}
-	return n < p.cfg.Queue
+	return n-max(0, int(p.ghosts.Load())) < room
 }
 
 // accept hands an entry that is admitted to a worker, or puts it into the queue. It
 // needs p.mu.
 func (p *Pool) accept(t *submission) {
 	c := t.entry.call
-	if c != nil && !c.Waiting() {
-		p.refused++ // by who has cancelled it, before it came here
-		return
-	}
 	if p.injector.live == 0 && p.mayWake() {
-		if c != nil && !c.Claim() {
-			p.refused++
-			return
+		if c == nil || p.claim(c) {
+			p.wake(t.entry)
 		}
-		if c != nil {
-			c.Note.Store(0)
-		}
-		p.wake(t.entry)
 		return
 	}
 	p.injector.push(t.entry, t.priority)
@@ -311,7 +313,7 @@ func (p *Pool) watch(ctx context.Context, c *engine.Call) {
 		// outlive the call.
 		w.Start(ctx, w)
 	case own.Ended():
-		// Perhaps p.cancelled has been called before the call was in the injector.
+		// Perhaps that was before the call could be found to wait.
 		p.after = append(p.after, func() { p.cancelled(c) })
 	}
 }
@@ -332,27 +334,19 @@ func (p *Pool) cancelled(c *engine.Call) {
 		return
 	}
 	p.mu.Lock()
-	p.withdrawn(c)
+	p.settling++
+	p.refused++
+	// At most half of the entries are ghosts, and so it costs little for each.
+	if n := p.ghosts.Add(1); 2*n > int64(p.injector.live) {
+		p.injector.compact()
+	}
 	p.refill()
 	p.update()
 	p.unlock()
 	p.expel(c, strand.Err(c.Context()))
 }
 
-// withdrawn accounts for a waiting call that was claimed to be refused, and then is to
-// be expelled. It needs p.mu.
-func (p *Pool) withdrawn(c *engine.Call) {
-	p.settling++
-	switch {
-	case c.Note.Load() == noteOutside:
-		return // its submitter counts it
-	case !p.injector.removed(c):
-		p.ghosts.Add(1)
-	}
-	p.refused++
-}
-
-// expel refuses a call after withdrawn, so that nobody takes the pool for quiet before.
+// expel refuses a call that is counted as settling, so that nobody takes the pool for quiet before.
 func (p *Pool) expel(c *engine.Call, why error) {
 	c.Refuse(why)
 	p.mu.Lock()

@@ -229,23 +229,14 @@ func (w *worker) nextOfBatch() (entry, bool) {
 	}
 }
 
-// claim claims a call that was found in a worker's queue, or reports that what was found
-// is a ghost.
+// claim claims a call for which there was an entry, or reports that this is a ghost, and
+// no more.
 func (p *Pool) claim(c *engine.Call) bool {
-	if c.Note.Load() != 0 || !c.Claim() {
-		p.ghosts.Add(-1)
-		return false
+	if c.Claim() {
+		return true
 	}
-	if c.Note.Load() != 0 {
-		// It had been claimed and refused before, and was submitted again between
-		// the two looks: now it is elsewhere too.
-		p.mu.Lock()
-		p.injector.removed(c)
-		p.ghosts.Add(-1)
-		p.mu.Unlock()
-		c.Note.Store(0)
-	}
-	return true
+	p.ghosts.Add(-1)
+	return false
 }
 
 // attend sees to what others want of a worker between two tasks. Over says that it has no
@@ -464,10 +455,6 @@ func (w *worker) leave() {
 
 // requeue puts an entry that has waited on a worker into the injector. It needs p.mu.
 func (p *Pool) requeue(e entry) {
-	if c := e.call; c != nil && (c.Note.Load() != 0 || !c.Waiting()) {
-		p.ghosts.Add(-1)
-		return
-	}
 	p.injector.push(e, 0)
 }
 

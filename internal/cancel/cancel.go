@@ -26,7 +26,7 @@ type Context struct {
 	looked atomic.Pointer[looked] // changes under mu
 	state  atomic.Uint32          // changes under mu
 
-	seen    atomic.Uint32 // countEnds when it was last known that nothing had ended
+	seen    uint32        // countEnds when it was last known that nothing had ended
 	ends    atomic.Uint32 // in the oldest one: see countEnds
 	young   atomic.Int32  // contexts made from it that have not ended
 	life    atomic.Bool   // it was given to EndWith
@@ -103,7 +103,7 @@ func (c *Context) Init(parent context.Context, own Values) {
 	up, ok := parent.(*Context)
 	if !ok {
 		c.top = c
-		c.seen.Store(c.countEnds())
+		c.seen = c.countEnds()
 		_, c.limited = parent.Deadline()
 		return
 	}
@@ -111,11 +111,11 @@ func (c *Context) Init(parent context.Context, own Values) {
 	up.young.Add(1)
 	// If the parent ends after this, it sees that there is somebody to whom that
 	// matters, and counts it.
-	seen := up.seen.Load()
+	seen := atomic.LoadUint32(&up.seen)
 	if up.state.Load() != live {
 		seen = c.countEnds() - 1 // never seen
 	}
-	c.seen.Store(seen)
+	c.seen = seen
 }
 
 // ended says that c has ended: its state says so already.
@@ -150,8 +150,6 @@ func (c *Context) CanEnd() bool { return c.Up() != nil || c.parent.Done() != nil
 // EndWith has c end with another context too, which takes nothing from anybody as long
 // as nobody looks at c. It may be called once, or again with the same one.
 func (c *Context) EndWith(also *Context) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.also.Load() != nil {
 		return
 	}
@@ -160,10 +158,15 @@ func (c *Context) EndWith(also *Context) {
 	}
 	c.also.Store(also)
 	if also.Ended() { // from now on, it is counted
-		c.seen.Store(c.countEnds() - 1)
+		atomic.StoreUint32(&c.seen, c.countEnds()-1)
 	}
-	if l := c.looked.Load(); l != nil && (l.first != nil || l.stand.Load() != nil) {
-		c.followAlso()
+	// Who looks at c after this sees also.
+	if c.looked.Load() != nil {
+		c.mu.Lock()
+		if l := c.looked.Load(); l.first != nil || l.stand.Load() != nil {
+			c.followAlso()
+		}
+		c.mu.Unlock()
 	}
 }
 
@@ -271,13 +274,13 @@ func (c *Context) over() bool {
 		return true
 	}
 	n := c.countEnds()
-	if c.seen.Load() == n {
+	if atomic.LoadUint32(&c.seen) == n {
 		return false
 	}
 	if c.hasEnded() {
 		return true
 	}
-	c.seen.Store(n)
+	atomic.StoreUint32(&c.seen, n)
 	return false
 }
 
