@@ -133,7 +133,7 @@ func pull[In any](in iter.Seq[In], take func(In) bool) (err error) {
 }
 
 func (m *mapping[In, Out]) start(ctx context.Context, in In) {
-	f := submit(ctx, m.ex, m.task, in, m.settings)
+	f := submit(ctx, m.ex, m.task, in, &m.settings)
 	m.settings.index++
 	if m.settings.policy.Unordered {
 		m.arrivals.add(f)

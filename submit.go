@@ -24,12 +24,16 @@ var goroutines = engine.NewGoroutines(nil)
 // needs another context, such as its scope's. The options win over those that t
 // was defined with.
 func Submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, opts ...Option) *Future[Out] {
-	return submit(ctx, ex, t, in, t.settings.with(opts))
+	if len(opts) == 0 {
+		return submit(ctx, ex, t, in, &t.settings)
+	}
+	s := t.settings.changed(opts)
+	return submit(ctx, ex, t, in, &s)
 }
 
-func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, s settings) *Future[Out] {
+func submit[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in In, s *settings) *Future[Out] {
 	v := &invocation[In, Out]{task: t, in: in}
-	return launch(ctx, ex, &s, &v.job, v)
+	return launch(ctx, ex, s, &v.job, v)
 }
 
 // Go hands a call of fn to ex, like [Submit]. Fn may be a closure, and so runs in

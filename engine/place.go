@@ -62,9 +62,10 @@ func PlaceOf(ctx context.Context) Place {
 // A seat is a call as the parker of the strand that runs it on a Place.
 type seat Call
 
-// Value implements [cancel.Values].
+// Value implements [cancel.Values]. While the call waits, it is not the parker of who
+// submits it, not even if an earlier attempt has run on a Place.
 func (s *seat) Value(key any) any {
-	if _, ok := key.(strand.ParkerKey); ok && s.place.Load() != nil {
+	if _, ok := key.(strand.ParkerKey); ok && s.place.Load() != nil && s.state.Load() >= callRunning {
 		return s
 	}
 	return nil

@@ -27,7 +27,7 @@ func (p *Pool) Go(ctx context.Context, fn func(ctx context.Context)) error {
 	if p.cfg.Listener != nil {
 		return p.goCall(ctx, fn)
 	}
-	if ctx.Err() == nil && p.push(fn, ctx) {
+	if ctx.Err() == nil && p.isBusy() && p.push(entry{fn: fn, ctx: ctx}) {
 		return nil
 	}
 	t := submission{pool: p, entry: entry{fn: fn, ctx: ctx}, ctx: ctx}
@@ -35,24 +35,6 @@ func (p *Pool) Go(ctx context.Context, fn func(ctx context.Context)) error {
 		return &engine.NotStartedError{Err: err}
 	}
 	return nil
-}
-
-// push puts a function into the queue if nothing else is to be done: what is the rule
-// when the pool is busy.
-func (p *Pool) push(fn func(context.Context), ctx context.Context) bool {
-	if p.exact || p.flags.Load() != 0 || p.free.Load() > 0 && p.searching.Load() == 0 {
-		return false
-	}
-	p.mu.Lock()
-	if p.flags.Load() != 0 || p.free.Load() > 0 && p.searching.Load() == 0 || p.injector.live >= p.cfg.Queue-maxBatch*p.workers {
-		p.mu.Unlock()
-		return false
-	}
-	p.submitted++
-	p.injector.live++
-	p.injector.normal.push(entry{fn: fn, ctx: ctx})
-	p.mu.Unlock()
-	return true
 }
 
 // goCall is Go for a pool to which somebody listens, who is told of each call.

@@ -165,6 +165,9 @@ func (p *Pool) Start(ctx context.Context, c *engine.Call) {
 		return
 	}
 	ctx = c.Submit(ctx, &p.host)
+	if p.isBusy() && p.pushCall(ctx, c) {
+		return
+	}
 	t := submission{pool: p, entry: entry{call: c}, ctx: ctx, priority: c.Priority()}
 	err := t.arrive()
 	switch {
@@ -178,6 +181,39 @@ func (p *Pool) Start(ctx context.Context, c *engine.Call) {
 		p.mu.Unlock()
 		p.ghosts.Add(-1)
 	}
+}
+
+// isBusy reports whether nothing else is to be done about a submission than to put it
+// into the queue, if there is room: what is the rule when there is much to do. It is a
+// hint unless the caller has p.mu.
+func (p *Pool) isBusy() bool {
+	return !p.exact && p.flags.Load() == 0 && (p.free.Load() <= 0 || p.searching.Load() > 0)
+}
+
+// push puts an entry into the queue of a busy pool, or reports that more is to be done.
+func (p *Pool) push(e entry) bool {
+	p.mu.Lock()
+	if !p.isBusy() || p.injector.live >= p.cfg.Queue-maxBatch*p.workers {
+		p.mu.Unlock()
+		return false
+	}
+	p.submitted++
+	p.injector.live++
+	p.injector.normal.push(e)
+	p.mu.Unlock()
+	return true
+}
+
+// pushCall is push for a call whose context can end only by Call.Cancel.
+func (p *Pool) pushCall(ctx context.Context, c *engine.Call) bool {
+	own, ok := ctx.(*cancel.Context)
+	if !ok || own.CanEnd() || !c.IsPlain() || own.Ended() || !p.push(entry{call: c}) {
+		return false
+	}
+	if own.Ended() { // perhaps before the call could be found to wait
+		p.cancelled(c)
+	}
+	return true
 }
 
 // workerOf returns the worker of p that the caller is, if that has queues of its own, or

@@ -45,6 +45,7 @@ type worker struct {
 	lender   *atomic.Uint32 // the note of the task that has lent the slot
 	resume   *resumer       // by which it wants it back
 	slotless bool           // it has no slot; for its own goroutine alone
+	waited   bool           // fetch has waited for more; likewise
 	finishes bool           // it is counted in Pool.finishing; likewise
 }
 
@@ -87,10 +88,7 @@ func (w *worker) work() {
 	}
 	for {
 		if !ok {
-			// A look at what others have to do in the meantime costs less than
-			// to be woken again for the next entry.
-			runtime.Gosched()
-			if e, ok = w.next(); !ok {
+			if e, ok = w.linger(); !ok {
 				return
 			}
 		}
@@ -103,6 +101,21 @@ func (w *worker) work() {
 		e, ok = w.next()
 	}
 }
+
+// linger looks for work a little longer, and lets others run meanwhile: to be woken again
+// for the next entry costs them and the worker more.
+func (w *worker) linger() (entry, bool) {
+	for range lingers {
+		runtime.Gosched()
+		if e, ok := w.next(); ok {
+			return e, true
+		}
+	}
+	return entry{}, false
+}
+
+// lingers is how often a worker looks again before it rests: some microseconds in all.
+const lingers = 4
 
 // runCall runs a call that the worker has claimed.
 func (w *worker) runCall(c *engine.Call) {
@@ -258,6 +271,9 @@ func (w *worker) attend() (e entry, ok, over bool) {
 	return e, ok, false
 }
 
+// fewEntries is less than what is worth a batch.
+const fewEntries = 8
+
 // fetch takes a batch out of the injector.
 func (w *worker) fetch() (entry, bool) {
 	p := w.pool
@@ -267,6 +283,15 @@ func (w *worker) fetch() (entry, bool) {
 	p.mu.Lock()
 	n := min(maxBatch, p.injector.live/p.workers+1)
 	if p.injector.special == 0 {
+		if p.injector.live < fewEntries && !w.waited {
+			// Submitters are slower than the worker. It stays out of their way for
+			// a moment, or both would spend their time on the lock.
+			w.waited = true
+			p.mu.Unlock()
+			runtime.Gosched()
+			return w.fetch()
+		}
+		w.waited = false
 		if p.injector.live == 0 {
 			p.mu.Unlock()
 			return entry{}, false
