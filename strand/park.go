@@ -3,6 +3,7 @@ package strand
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -127,13 +128,18 @@ func Now(ctx context.Context) time.Time {
 // any number of strands may share it.
 type Goroutine struct{}
 
-// Park implements [Parker]. It makes a channel for each wait rather than
-// keeping some for reuse, since a channel must not cross from one
-// testing/synctest bubble to another.
+// Park implements [Parker].
 func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
+	done := ctx.Done()
+	if done == nil {
+		park(w)
+		return nil
+	}
 	if ctx.Err() != nil {
 		return Err(ctx)
 	}
+	// A channel for each wait: it must not cross from one testing/synctest bubble to
+	// another, so that none can be kept for reuse.
 	woken := make(chan struct{})
 	if !w.Arm(func() { close(woken) }) {
 		return nil
@@ -141,7 +147,7 @@ func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
 	select {
 	case <-woken:
 		return nil
-	case <-ctx.Done():
+	case <-done:
 		if w.Disarm() {
 			return Err(ctx)
 		}
@@ -149,6 +155,43 @@ func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
 		return nil
 	}
 }
+
+// park is Park for a wait that cannot be cancelled.
+func park(w Waitable) {
+	b := beds.Get().(*bed)
+	if w.Arm(b.wake) {
+		b.mu.Lock()
+		for !b.woken {
+			b.cond.Wait()
+		}
+		b.woken = false
+		b.mu.Unlock()
+	}
+	beds.Put(b)
+}
+
+// A bed is where a goroutine waits that cannot be cancelled. Unlike a channel, a
+// sync.Cond belongs to no bubble of testing/synctest, so that a bed can be used again
+// anywhere.
+type bed struct {
+	mu    sync.Mutex
+	cond  sync.Cond
+	woken bool   // under mu
+	wake  func() // made once
+}
+
+var beds = sync.Pool{New: func() any {
+	b := new(bed)
+	b.cond.L = &b.mu
+	b.wake = func() {
+		b.mu.Lock()
+		b.woken = true
+		// Still under mu: later, the bed may be somebody else's already.
+		b.cond.Signal()
+		b.mu.Unlock()
+	}
+	return b
+}}
 
 // Sleep implements [Parker].
 func (Goroutine) Sleep(ctx context.Context, d time.Duration) error {

@@ -95,14 +95,15 @@ func (s *Semaphore) Release(n int) {
 		panic(fmt.Sprintf("strand: cannot release %d permits: there would be too many", n))
 	}
 	s.free += n
-	wakes := s.serve()
+	var few [fewWakes]func()
+	wakes := s.serve(few[:0])
 	s.mu.Unlock()
 	wakeAll(wakes)
 }
 
-// serve hands free permits to the waiters in front and returns their wake-ups; it
+// serve hands free permits to the waiters in front and adds their wake-ups to wakes; it
 // needs s.mu.
-func (s *Semaphore) serve() (wakes []func()) {
+func (s *Semaphore) serve(wakes []func()) []func() {
 	for n := s.waiters.Front(); n != nil && n.Value.n <= s.free; n = s.waiters.Front() {
 		s.waiters.Pop()
 		s.free -= n.Value.n
@@ -110,6 +111,9 @@ func (s *Semaphore) serve() (wakes []func()) {
 	}
 	return wakes
 }
+
+// fewWakes is how many wake-ups an object collects without allocating memory.
+const fewWakes = 4
 
 // wakeAll calls what the objects of this package have collected under their lock.
 func wakeAll(wakes []func()) {
@@ -156,7 +160,7 @@ func (w *semaphoreWaiter) Disarm() bool {
 	if removed {
 		// Those behind may have waited only because this one, in front, asked
 		// for more than there is.
-		wakes = w.s.serve()
+		wakes = w.s.serve(nil)
 	}
 	w.s.mu.Unlock()
 	wakeAll(wakes)
