@@ -55,6 +55,21 @@ type Parker interface {
 	Self() *Strand
 }
 
+// Parallel is implemented by a [Parker] whose strands are goroutines, which run at the
+// same time as others and have to be woken up by the scheduler of Go: [Goroutine], and
+// what embeds it. A [Mutex] that they wait for lets others overtake them meanwhile. It
+// serves the strands of other Parkers strictly in the order of their arrival.
+type Parallel interface {
+	// Parallel does nothing.
+	Parallel()
+}
+
+// parallel reports whether the strand of ctx is a goroutine.
+func parallel(ctx context.Context) bool {
+	_, ok := ParkerOf(ctx).(Parallel)
+	return ok
+}
+
 // ParkerKey is the key under which a context holds the [Parker] of its strand.
 // It is for engines whose contexts are types of their own; others use
 // [WithParker].
@@ -218,6 +233,9 @@ func (Goroutine) Yield(context.Context) { runtime.Gosched() }
 
 // Now implements [Parker] with time.Now.
 func (Goroutine) Now() time.Time { return time.Now() }
+
+// Parallel implements [Parallel].
+func (Goroutine) Parallel() {}
 
 // Self implements [Parker]: it returns nil. See [Enter].
 func (Goroutine) Self() *Strand { return nil }
