@@ -53,8 +53,13 @@ func NewBarrier(n int, action func(ctx context.Context) error) *Barrier {
 // breaks, and the strand that ran it gets this error, or the panic. The index that
 // comes with an error is -1.
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
+	w := barrierWaiters.Get().(*barrierWaiter)
+	defer func() {
+		*w = barrierWaiter{}
+		barrierWaiters.Put(w)
+	}()
 	for {
-		w := &barrierWaiter{b: b, ctx: ctx}
+		*w = barrierWaiter{b: b, ctx: ctx}
 		if !w.come() {
 			if err := Park(ctx, Op{Object: b, Kind: OpWait, Access: Write}, w); err != nil {
 				if !w.armed {
@@ -75,9 +80,12 @@ func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	}
 }
 
+// errNoReturn says that the action panicked, say.
+var errNoReturn = errors.New("its action did not return")
+
 // trip runs the action for the leader of a round, and ends the round.
 func (b *Barrier) trip(leader *barrierWaiter) (index int, err error) {
-	failure := errors.New("its action did not return") // but panicked, say
+	failure := errNoReturn
 	defer func() {
 		if broken := b.end(leader, failure); err == nil && broken != nil {
 			index, err = -1, broken
@@ -205,6 +213,9 @@ type barrierWaiter struct {
 	wake  func()
 	node  waitq.Node[*barrierWaiter]
 }
+
+// barrierWaiters are waiters that are not in use.
+var barrierWaiters = sync.Pool{New: func() any { return new(barrierWaiter) }}
 
 // come is Arm for a strand that would rather not wait.
 func (w *barrierWaiter) come() bool {

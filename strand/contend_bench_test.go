@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -14,13 +15,21 @@ import (
 // for the same purpose, in the same loop: the ratio of two lines is what braid costs.
 
 // bench runs one operation on 1, 2 and 8 strands that all use the same object. Open
-// makes the object, and returns the operation.
+// makes the object, and returns the operation. Braid's objects have it twice: the
+// operations of package sync cannot be cancelled, those of programs often can.
 func bench(b *testing.B, name string, open func(strands int) func(ctx context.Context, strand int)) {
+	benchWith(b, bg, name, open)
+	if name == "braid" {
+		ctx, stop := context.WithCancel(bg)
+		defer stop()
+		benchWith(b, ctx, "cancellable", open)
+	}
+}
+
+func benchWith(b *testing.B, ctx context.Context, name string, open func(strands int) func(ctx context.Context, strand int)) {
 	for _, strands := range []int{1, 2, 8} {
 		b.Run(fmt.Sprintf("strands=%d/%s", strands, name), func(b *testing.B) {
 			op := open(strands)
-			ctx, cancel := context.WithCancel(bg) // as programs have: it can be cancelled
-			defer cancel()
 			if strands == 1 {
 				for b.Loop() {
 					op(ctx, 0)
@@ -144,11 +153,8 @@ func BenchmarkRWMutex(b *testing.B) {
 func BenchmarkSemaphore(b *testing.B) {
 	bench(b, "channel", func(strands int) func(context.Context, int) {
 		permits := make(chan struct{}, (strands+1)/2)
-		return func(ctx context.Context, _ int) {
-			select {
-			case permits <- struct{}{}:
-			case <-ctx.Done():
-			}
+		return func(context.Context, int) {
+			permits <- struct{}{}
 			<-permits
 		}
 	})
@@ -166,27 +172,15 @@ func BenchmarkSemaphore(b *testing.B) {
 func BenchmarkQueueOrChannel(b *testing.B) {
 	bench(b, "channel", func(strands int) func(context.Context, int) {
 		ch := make(chan int, 64)
-		put := func(ctx context.Context) {
-			select {
-			case ch <- 1:
-			case <-ctx.Done():
-			}
-		}
-		get := func(ctx context.Context) {
-			select {
-			case <-ch:
-			case <-ctx.Done():
-			}
-		}
-		return func(ctx context.Context, i int) {
+		return func(_ context.Context, i int) {
 			switch {
 			case strands == 1:
-				put(ctx)
-				get(ctx)
+				ch <- 1
+				<-ch
 			case i%2 == 0:
-				put(ctx)
+				ch <- 1
 			default:
-				get(ctx)
+				<-ch
 			}
 		}
 	})
@@ -220,12 +214,12 @@ func BenchmarkBarrier(b *testing.B) {
 // BenchmarkHandOff has two strands wake each other in turn, which is what a wait
 // costs that ends by a wake-up.
 func BenchmarkHandOff(b *testing.B) {
-	deadline, cancel := context.WithTimeout(bg, time.Hour)
-	defer cancel()
+	deadline, stop := context.WithTimeout(bg, time.Hour)
+	defer stop()
 	for _, c := range []struct {
 		name string
 		ctx  context.Context
-	}{{"background", bg}, {"cancellable", deadline}} {
+	}{{"background", bg}, {"engine", cancel.New(bg)}, {"cancellable", deadline}} {
 		b.Run(c.name+"/channel", func(b *testing.B) {
 			there, back := make(chan struct{}), make(chan struct{})
 			go func() {

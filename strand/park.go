@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	engctx "github.com/go-braid/braid/internal/cancel"
 )
 
 // A Waitable is one wait of one strand for one object. The objects of this
@@ -143,12 +145,15 @@ func Now(ctx context.Context) time.Time {
 // any number of strands may share it.
 type Goroutine struct{}
 
-// Park implements [Parker].
+// Park implements [Parker]. It allocates nothing if ctx cannot be cancelled, or is one
+// that an engine made.
 func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
-	done := ctx.Done()
+	done, ours := (<-chan struct{})(nil), false
+	if _, ours = ctx.(*engctx.Context); !ours {
+		done = ctx.Done()
+	}
 	if done == nil {
-		park(w)
-		return nil
+		return park(ctx, ours, w)
 	}
 	if ctx.Err() != nil {
 		return Err(ctx)
@@ -171,42 +176,82 @@ func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
 	}
 }
 
-// park is Park for a wait that cannot be cancelled.
-func park(w Waitable) {
-	b := beds.Get().(*bed)
-	if w.Arm(b.wake) {
-		b.mu.Lock()
-		for !b.woken {
-			b.cond.Wait()
-		}
-		b.woken = false
-		b.mu.Unlock()
+// park is Park in a bed, for a context that cannot be cancelled or, if watch is true,
+// one that can be watched.
+func park(ctx context.Context, watch bool, w Waitable) error {
+	if watch && ctx.Err() != nil {
+		return Err(ctx)
 	}
-	beds.Put(b)
+	b := beds.Get().(*bed)
+	defer beds.Put(b)
+	if !w.Arm(b.wake) {
+		return nil
+	}
+	if !watch {
+		b.lie(wokenUp)
+		b.news = 0
+		return nil
+	}
+	b.watch.Start(ctx, b)
+	news := b.lie(wokenUp | ctxEnded)
+	if !b.watch.Stop() {
+		b.lie(ctxEnded) // who tells of it has still to do with b
+	}
+	withdrawn := news&wokenUp == 0 && w.Disarm()
+	if !withdrawn {
+		b.lie(wokenUp)
+	}
+	b.news = 0
+	if withdrawn {
+		return Err(ctx)
+	}
+	return nil
 }
 
-// A bed is where a goroutine waits that cannot be cancelled. Unlike a channel, a
-// sync.Cond belongs to no bubble of testing/synctest, so that a bed can be used again
-// anywhere.
+// A bed is where a goroutine waits. Unlike a channel, a sync.Cond belongs to no bubble
+// of testing/synctest, so that a bed can be used again anywhere.
 type bed struct {
 	mu    sync.Mutex
 	cond  sync.Cond
-	woken bool   // under mu
+	news  int    // under mu
 	wake  func() // made once
+	watch engctx.Watch
 }
+
+// The news that a bed's goroutine waits for.
+const (
+	wokenUp = 1 << iota
+	ctxEnded
+)
 
 var beds = sync.Pool{New: func() any {
 	b := new(bed)
 	b.cond.L = &b.mu
-	b.wake = func() {
-		b.mu.Lock()
-		b.woken = true
-		// Still under mu: later, the bed may be somebody else's already.
-		b.cond.Signal()
-		b.mu.Unlock()
-	}
+	b.wake = func() { b.tell(wokenUp) }
 	return b
 }}
+
+// lie waits until there is one of the news, and returns all that there are.
+func (b *bed) lie(until int) (news int) {
+	b.mu.Lock()
+	for b.news&until == 0 {
+		b.cond.Wait()
+	}
+	news = b.news
+	b.mu.Unlock()
+	return news
+}
+
+// tell signals under mu: after it, the bed may be somebody else's already.
+func (b *bed) tell(news int) {
+	b.mu.Lock()
+	b.news |= news
+	b.cond.Signal()
+	b.mu.Unlock()
+}
+
+// Ended implements [engctx.Watcher].
+func (b *bed) Ended() { b.tell(ctxEnded) }
 
 // Sleep implements [Parker].
 func (Goroutine) Sleep(ctx context.Context, d time.Duration) error {

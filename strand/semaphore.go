@@ -49,7 +49,12 @@ func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	if s.TryAcquire(n) {
 		return nil
 	}
-	return Park(ctx, Op{Object: s, Kind: OpAcquire, Access: Write}, &semaphoreWaiter{s: s, n: n})
+	w := semaphoreWaiters.Get().(*semaphoreWaiter)
+	w.s, w.n = s, n
+	err := Park(ctx, Op{Object: s, Kind: OpAcquire, Access: Write}, w)
+	*w = semaphoreWaiter{}
+	semaphoreWaiters.Put(w)
+	return err
 }
 
 // TryAcquire takes n permits if they are free and nobody waits, and reports
@@ -113,7 +118,7 @@ func (s *Semaphore) serve(wakes []func()) []func() {
 }
 
 // fewWakes is how many wake-ups an object collects without allocating memory.
-const fewWakes = 4
+const fewWakes = 8
 
 // wakeAll calls what the objects of this package have collected under their lock.
 func wakeAll(wakes []func()) {
@@ -141,6 +146,9 @@ type semaphoreWaiter struct {
 	wake func()
 	node waitq.Node[*semaphoreWaiter]
 }
+
+// semaphoreWaiters are waiters that are not in use.
+var semaphoreWaiters = sync.Pool{New: func() any { return new(semaphoreWaiter) }}
 
 func (w *semaphoreWaiter) Arm(wake func()) bool {
 	w.s.mu.Lock()
