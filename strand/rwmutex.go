@@ -94,7 +94,7 @@ func (rw *RWMutex) ease() {
 // or while it waits; a free lock is locked without a look at whether ctx is done.
 func (rw *RWMutex) Lock(ctx context.Context) error {
 	self := ownerFor(ctx)
-	if rw.tryLock(self) {
+	if rw.tryLock(self) || rw.spin((*RWMutex).tryLock, self) {
 		return nil
 	}
 	return rw.wait(ctx, &rwWaiter{rw: rw, self: self}, Write)
@@ -104,7 +104,7 @@ func (rw *RWMutex) Lock(ctx context.Context) error {
 // came before. Its errors are those of Lock.
 func (rw *RWMutex) RLock(ctx context.Context) error {
 	self := ownerFor(ctx)
-	if rw.tryRLock(self) {
+	if rw.tryRLock(self) || rw.spin((*RWMutex).tryRLock, self) {
 		return nil
 	}
 	return rw.wait(ctx, &rwWaiter{rw: rw, self: self, reads: true}, Read)
@@ -129,8 +129,8 @@ func (rw *RWMutex) TryLock() bool { return rw.tryLock(&nobody) }
 func (rw *RWMutex) TryRLock() bool { return rw.tryRLock(&nobody) }
 
 func (rw *RWMutex) tryLock(self *Strand) bool {
-	if self == &nobody && rw.state.CompareAndSwap(0, writing) {
-		return true
+	if self == &nobody && rw.state.Load() != slow {
+		return rw.state.CompareAndSwap(0, writing)
 	}
 	rw.enter()
 	defer rw.mu.Unlock()
@@ -145,10 +145,14 @@ func (rw *RWMutex) tryLock(self *Strand) bool {
 
 func (rw *RWMutex) tryRLock(self *Strand) bool {
 	if self == &nobody {
-		for v := rw.state.Load(); v >= 0; v = rw.state.Load() {
+		v := rw.state.Load()
+		for ; v >= 0; v = rw.state.Load() {
 			if rw.state.CompareAndSwap(v, v+1) {
 				return true
 			}
+		}
+		if v == writing {
+			return false
 		}
 	}
 	rw.enter()
@@ -160,6 +164,21 @@ func (rw *RWMutex) tryRLock(self *Strand) bool {
 		rw.ease()
 	}
 	return true
+}
+
+// spin tries for a moment to lock rw, which somebody who runs at this time may be about
+// to unlock: to park takes longer. Where somebody parks, it leaves it at that.
+func (rw *RWMutex) spin(try func(*RWMutex, *Strand) bool, self *Strand) bool {
+	for range spins {
+		if try(rw, self) {
+			return true
+		}
+		if rw.state.Load() == slow {
+			return false
+		}
+		relax()
+	}
+	return false
 }
 
 // admitWriter needs rw.mu, as all that follow.
@@ -335,6 +354,9 @@ func (w *rwWaiter) Arm(wake func()) bool {
 	rw.enter()
 	defer rw.mu.Unlock()
 	if w.reads && rw.admitReader(w.self) || !w.reads && rw.admitWriter(w.self) {
+		if w.self == &nobody {
+			rw.ease()
+		}
 		return false
 	}
 	if rw.writer != nil && !watch(rw.writer, rw) {
