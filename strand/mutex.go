@@ -257,7 +257,7 @@ func (m *Mutex) settle(wakes []func()) []func() {
 		return wakes
 	}
 	// The queue is idle since before this look at the state.
-	if owner := m.state.Load(); owner != nil {
+	if owner := m.holder(); owner != nil {
 		return m.guard(owner, wakes)
 	}
 	return append(wakes, m.inviteNext().wake)
