@@ -53,8 +53,13 @@ func NewBarrier(n int, action func(ctx context.Context) error) *Barrier {
 // breaks, and the strand that ran it gets this error, or the panic. The index that
 // comes with an error is -1.
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
+	w := barrierWaiters.Get().(*barrierWaiter)
+	defer func() {
+		*w = barrierWaiter{}
+		barrierWaiters.Put(w)
+	}()
 	for {
-		w := &barrierWaiter{b: b, ctx: ctx}
+		*w = barrierWaiter{b: b, ctx: ctx}
 		if !w.come() {
 			if err := Park(ctx, Op{Object: b, Kind: OpWait, Access: Write}, w); err != nil {
 				if !w.armed {
@@ -75,9 +80,12 @@ func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	}
 }
 
+// errNoReturn says that the action panicked, say.
+var errNoReturn = errors.New("its action did not return")
+
 // trip runs the action for the leader of a round, and ends the round.
 func (b *Barrier) trip(leader *barrierWaiter) (index int, err error) {
-	failure := errors.New("its action did not return") // but panicked, say
+	failure := errNoReturn
 	defer func() {
 		if broken := b.end(leader, failure); err == nil && broken != nil {
 			index, err = -1, broken
@@ -98,13 +106,14 @@ func (b *Barrier) trip(leader *barrierWaiter) (index int, err error) {
 func (b *Barrier) end(leader *barrierWaiter, failure error) error {
 	b.mu.Lock()
 	b.leader = nil
-	wakes := popAll(&b.late, nil)
+	var few [fewWakes]func()
+	wakes := popAll(&b.late, nil, few[:0])
 	if leader.err == nil {
 		if failure != nil {
-			wakes = append(wakes, b.smash(failure)...)
+			wakes = b.smash(failure, wakes)
 			leader.err = b.broken
 		} else {
-			wakes = append(wakes, popAll(&b.waiting, nil)...)
+			wakes = popAll(&b.waiting, nil, wakes)
 			b.trips++
 		}
 	}
@@ -120,7 +129,7 @@ func (b *Barrier) miss(w *barrierWaiter) {
 	b.mu.Lock()
 	var wakes []func()
 	if b.broken == nil && b.leader == nil {
-		wakes = b.smash(gaveUp(w.ctx))
+		wakes = b.smash(gaveUp(w.ctx), nil)
 	}
 	b.mu.Unlock()
 	wakeAll(wakes)
@@ -128,19 +137,19 @@ func (b *Barrier) miss(w *barrierWaiter) {
 
 func gaveUp(ctx context.Context) error { return fmt.Errorf("a strand gave up: %w", Err(ctx)) }
 
-// smash breaks b and returns the wake-ups of those concerned. It needs b.mu.
-func (b *Barrier) smash(cause error) []func() {
+// smash breaks b and adds the wake-ups of those concerned to wakes. It needs b.mu.
+func (b *Barrier) smash(cause error, wakes []func()) []func() {
 	b.broken = fmt.Errorf("%w: %v", ErrBarrierBroken, cause)
-	return append(b.fail(b.broken), popAll(&b.late, nil)...)
+	return popAll(&b.late, nil, b.fail(b.broken, wakes))
 }
 
 // fail ends the round that is under way, with err, for all who take part in it. It
-// returns the wake-ups of those concerned. It needs b.mu.
-func (b *Barrier) fail(err error) []func() {
+// adds the wake-ups of those concerned to wakes. It needs b.mu.
+func (b *Barrier) fail(err error, wakes []func()) []func() {
 	if b.leader != nil && b.leader.err == nil {
 		b.leader.err = err
 	}
-	return popAll(&b.waiting, err)
+	return popAll(&b.waiting, err, wakes)
 }
 
 // Abort breaks the barrier: the strands that wait, and all that come before the
@@ -150,7 +159,7 @@ func (b *Barrier) Abort() {
 	b.mu.Lock()
 	var wakes []func()
 	if b.broken == nil {
-		wakes = b.smash(errors.New("it was aborted"))
+		wakes = b.smash(errors.New("it was aborted"), nil)
 	}
 	b.mu.Unlock()
 	wakeAll(wakes)
@@ -162,7 +171,7 @@ func (b *Barrier) Abort() {
 func (b *Barrier) Reset() {
 	b.mu.Lock()
 	b.broken = nil
-	wakes := b.fail(fmt.Errorf("%w: it was reset", ErrBarrierBroken))
+	wakes := b.fail(fmt.Errorf("%w: it was reset", ErrBarrierBroken), nil)
 	b.mu.Unlock()
 	wakeAll(wakes)
 }
@@ -204,6 +213,9 @@ type barrierWaiter struct {
 	wake  func()
 	node  waitq.Node[*barrierWaiter]
 }
+
+// barrierWaiters are waiters that are not in use.
+var barrierWaiters = sync.Pool{New: func() any { return new(barrierWaiter) }}
 
 // come is Arm for a strand that would rather not wait.
 func (w *barrierWaiter) come() bool {
@@ -253,15 +265,16 @@ func (w *barrierWaiter) Disarm() bool {
 	removed := b.waiting.Remove(&w.node)
 	var wakes []func()
 	if removed {
-		wakes = b.smash(gaveUp(w.ctx))
+		wakes = b.smash(gaveUp(w.ctx), nil)
 	}
 	b.mu.Unlock()
 	wakeAll(wakes)
 	return late || removed
 }
 
-// popAll empties a list of waiters who are to be woken, and sets their errors.
-func popAll(l *waitq.List[*barrierWaiter], err error) (wakes []func()) {
+// popAll empties a list of waiters who are to be woken, and sets their errors. It adds
+// their wake-ups to wakes.
+func popAll(l *waitq.List[*barrierWaiter], err error, wakes []func()) []func() {
 	for n := l.Pop(); n != nil; n = l.Pop() {
 		n.Value.err = err
 		wakes = append(wakes, n.Value.wake)

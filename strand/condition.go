@@ -165,7 +165,8 @@ func (c *Condition) NotifyAll() {
 
 // wake wakes n strands, or all if n is negative.
 func (c *Condition) wake(n int) {
-	var wakes []func()
+	var few [fewWakes]func()
+	wakes := few[:0]
 	c.mu.Lock()
 	for ; n != 0; n-- {
 		next := c.waiters.Pop()

@@ -22,14 +22,13 @@ type Event struct {
 func (e *Event) Set() {
 	e.mu.Lock()
 	e.set.Store(true)
-	var wakes []func()
+	var few [fewWakes]func()
+	wakes := few[:0]
 	for n := e.waiters.Pop(); n != nil; n = e.waiters.Pop() {
 		wakes = append(wakes, n.Value)
 	}
 	e.mu.Unlock()
-	for _, wake := range wakes {
-		wake()
-	}
+	wakeAll(wakes)
 }
 
 // Clear resets the flag: later calls of Wait wait for the next Set.

@@ -261,7 +261,8 @@ func (l *Limiter) lead(ctx context.Context, n int) error {
 // have waited only because it, in front, asked for more than there was.
 func (l *Limiter) handOn(ctx context.Context, n int) {
 	now := Now(ctx)
-	var wakes []func()
+	var few [fewWakes]func()
+	wakes := few[:0]
 	l.mu.Lock()
 	l.settle(now)
 	l.leading, l.alarm = false, nil

@@ -2,8 +2,10 @@ package strand
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-braid/braid/internal/waitq"
 )
@@ -12,7 +14,14 @@ import (
 // threads, and whose Lock can be cancelled. The zero value is unlocked. A Mutex
 // must not be copied after first use.
 //
-// It is fair: Unlock hands the mutex to the strand that has waited longest. It
+// It is fair, in one of two ways. Strands that are coroutines are served strictly in
+// the order of their arrival: Unlock hands the mutex to the one that has waited
+// longest. Goroutines run at the same time, and a mutex that is handed to one that
+// has yet to wake up lies idle until then. So when a goroutine has waited longest,
+// Unlock frees the mutex and wakes it, and a Lock that comes before it is awake may
+// overtake it; it then waits again, as the first in line. Once it has waited for a
+// millisecond, the next Unlock hands it the mutex, as it does with coroutines. TryLock
+// never overtakes anybody. The rule is that of sync.Mutex. A Mutex
 // is not re-entrant: a strand that locks it twice waits for itself; see [RLock].
 //
 // The strand that locks a Mutex owns it, provided that the strand has an identity
@@ -24,23 +33,58 @@ import (
 // Another strand than the owner may unlock the mutex, but must do so before the
 // owner ends. What is locked in one strand to be unlocked in another after that
 // is better locked with TryLock, which makes no owner, or is a [Semaphore].
-//
-// For a critical section that does not wait for anything, sync.Mutex is the
-// better choice.
 type Mutex struct {
-	// state is nil while the mutex is free, the owner while nobody else wants
-	// it, and &crowd when there is more to know: the rest is under mu then.
-	// If the owner has ended, the mutex is broken.
+	// state is nil while the mutex is free, the owner while it is held, and &crowd
+	// while it is held and the next Unlock must hand it over: the owner is under mu
+	// then. If the owner has ended, the mutex is broken.
 	state atomic.Pointer[Strand]
+	// queue says whether there are waiters, and what an Unlock that frees the mutex
+	// has to do about them. It changes under mu only.
+	queue atomic.Int32
 
 	mu      sync.Mutex // state becomes &crowd, and ceases to be, under mu only
 	owner   *Strand    // while state is &crowd
 	waiters waitq.List[*mutexWaiter]
+	strict  int          // how many of the waiters must be handed the mutex
+	guest   *mutexWaiter // who is invited, until it has locked m, waits again or has given up
+	guarded *Strand      // the owner whose end m is to be told of, for the waiters' sake
 }
 
-// crowd is the state of a Mutex for which somebody waits, or of a broken one for
+// The values of Mutex.queue.
+//
+// No wake-up is lost: whoever begins to wait sets idle before it looks at the state,
+// and an Unlock frees the state before it looks at the queue. So either the one sees
+// that the mutex is free, or the other that somebody waits.
+const (
+	noWaiters int32 = iota
+	idle            // who unlocks the mutex must invite the first waiter
+	invited         // somebody is invited, and will see to the others
+)
+
+// crowd is the state of a Mutex that is to be handed over, or of a broken one for
 // which somebody wanted to wait. It is no strand.
 var crowd Strand
+
+// patience is how long a goroutine that waits lets others overtake it.
+const patience = time.Millisecond
+
+// spins is how often a Lock looks whether the mutex is free before it waits. Where
+// there is one processor, nobody could free it meanwhile.
+var spins = func() int {
+	if runtime.NumCPU() == 1 {
+		return 0
+	}
+	return 4
+}()
+
+// relax lets some hundred nanoseconds go by, and leaves the mutex alone meanwhile: who
+// looks at it all the time slows down the one that holds it.
+//
+//go:noinline
+func relax() {
+	for range 1000 {
+	}
+}
 
 // Lock locks m, waiting for it if need be. It returns Err(ctx), not holding m,
 // if ctx is done before m is free, and a [*BrokenError] if m is broken before or
@@ -55,20 +99,52 @@ func (m *Mutex) Lock(ctx context.Context) error {
 
 // wait is the slow path of Lock, in the name of lock, whose part m is.
 func (m *Mutex) wait(ctx context.Context, self *Strand, lock any) error {
-	w := &mutexWaiter{m: m, self: self}
-	if err := Park(ctx, Op{Object: lock, Kind: OpLock, Access: Write}, w); err != nil {
-		return err
+	if m.spin(self) {
+		return nil
 	}
-	if w.killer != nil {
-		return &BrokenError{Lock: lock, Owner: w.killer}
+	w := &mutexWaiter{m: m, self: self, lenient: parallel(ctx)}
+	for {
+		err := Park(ctx, Op{Object: lock, Kind: OpLock, Access: Write}, w)
+		switch {
+		case err != nil:
+			if w.invited {
+				m.leave(w)
+			}
+			return err
+		case w.killer != nil:
+			return &BrokenError{Lock: lock, Owner: w.killer}
+		case !w.invited:
+			return nil // m was handed to it
+		case m.spin(self):
+			m.leave(w)
+			return nil
+		}
 	}
-	return nil
 }
 
-// TryLock locks m if it is free and reports whether it did. It never waits. The
-// mutex has no owner then, so that it does not break.
-func (m *Mutex) TryLock() bool {
-	return m.state.CompareAndSwap(nil, &nobody)
+// spin tries for a moment to lock m, which somebody who runs at this time may be about
+// to unlock: to park takes longer.
+func (m *Mutex) spin(self *Strand) bool {
+	for range spins {
+		switch m.state.Load() {
+		case nil:
+			if m.state.CompareAndSwap(nil, self) {
+				return true
+			}
+		case &crowd:
+			return false
+		}
+		relax()
+	}
+	return false
+}
+
+// TryLock locks m if it is free and nobody waits for it, and reports whether it did.
+// It never waits. The mutex has no owner then, so that it does not break.
+func (m *Mutex) TryLock() bool { return m.tryLock(&nobody) }
+
+func (m *Mutex) tryLock(self *Strand) bool {
+	return m.queue.Load() == noWaiters && m.state.CompareAndSwap(nil, self)
 }
 
 // Unlock unlocks m, or hands it to the strand that has waited longest. It never
@@ -76,49 +152,160 @@ func (m *Mutex) TryLock() bool {
 // broken mutex it leaves as it is.
 func (m *Mutex) Unlock() {
 	p := m.state.Load()
-	if p != nil && p != &crowd && !p.Ended() && m.state.CompareAndSwap(p, nil) {
-		return
-	}
-	if !m.handOver() {
-		panic("strand: Unlock of an unlocked Mutex")
+	if p == nil || p == &crowd || p.Ended() || !m.state.CompareAndSwap(p, nil) {
+		m.handOver()
+	} else if m.queue.Load() == idle {
+		m.invite()
 	}
 }
 
-// handOver is the slow path of Unlock. It returns false if m is not locked.
-func (m *Mutex) handOver() bool {
+// handOver is the slow path of Unlock.
+func (m *Mutex) handOver() {
 	m.mu.Lock()
 	if !m.summon() {
 		m.mu.Unlock()
-		return false
+		panic("strand: Unlock of an unlocked Mutex")
 	}
 	if m.owner.Ended() {
 		m.mu.Unlock()
-		return true
+		return
 	}
-	unwatch(m.owner, m)
-	next := m.waiters.Pop()
-	if next == nil {
+	var few [fewWakes]func()
+	wakes := few[:0]
+	m.watch(nil)
+	if w := m.next(); w != nil {
+		m.owner = w.self
+		wakes = append(wakes, w.wake)
+	} else {
 		m.owner = nil
 		m.state.Store(nil)
-		m.mu.Unlock()
-		return true
 	}
-	m.owner = next.Value.self
-	wakes := []func(){next.Value.wake}
-	if m.waiters.Len() == 0 {
-		m.leave()
-	} else if !watch(m.owner, m) {
-		// The strand that waited has ended meanwhile, by somebody else's End.
-		wakes = append(wakes, m.smash()...)
-	}
+	wakes = m.settle(wakes)
 	m.mu.Unlock()
 	wakeAll(wakes)
+}
+
+// invite wakes the waiter in front, for it to lock m, which the caller has freed.
+// Others may lock m before it. Whatever the waiter finds then, it sees to those behind
+// it; see accept, decline and mutexWaiter.Arm.
+func (m *Mutex) invite() {
+	m.mu.Lock()
+	if m.queue.Load() != idle { // any more
+		m.mu.Unlock()
+		return
+	}
+	w := m.inviteNext()
+	m.mu.Unlock()
+	w.wake()
+}
+
+// inviteNext invites the waiter in front, whom the caller wakes. It needs m.mu, and a
+// waiter, and that nobody else is invited.
+func (m *Mutex) inviteNext() *mutexWaiter {
+	m.watch(nil) // who is invited looks
+	m.guest = m.next()
+	m.guest.invited = true
+	m.queue.Store(invited)
+	return m.guest
+}
+
+// next takes the waiter in front out of the queue, or returns nil. It needs m.mu.
+func (m *Mutex) next() *mutexWaiter {
+	n := m.waiters.Pop()
+	if n == nil {
+		return nil
+	}
+	if !n.Value.lenient {
+		m.strict--
+	}
+	return n.Value
+}
+
+// leave ends the invitation of w, which has locked m or does not want it any more.
+func (m *Mutex) leave(w *mutexWaiter) {
+	var few [fewWakes]func()
+	m.mu.Lock()
+	m.guest = nil
+	wakes := m.settle(few[:0])
+	m.mu.Unlock()
+	wakeAll(wakes)
+}
+
+// settle brings m in line with who waits: it is called after each change of that, and
+// adds to wakes the wake-ups that result. It needs m.mu.
+func (m *Mutex) settle(wakes []func()) []func() {
+	m.announce(m.waiters.Len() > 0)
+	for m.strict > 0 {
+		if m.summon() {
+			return m.guard(m.owner, wakes)
+		}
+		if w := m.waiters.Front().Value; m.state.CompareAndSwap(nil, w.self) {
+			m.next()
+			m.announce(m.waiters.Len() > 0)
+			wakes = append(wakes, w.wake)
+		}
+	}
+	if m.state.Load() == &crowd && !m.owner.Ended() {
+		owner := m.owner
+		m.owner = nil
+		m.state.Store(owner)
+	}
+	if m.queue.Load() != idle {
+		if m.waiters.Len() == 0 {
+			m.watch(nil)
+		}
+		return wakes
+	}
+	// The queue is idle since before this look at the state.
+	if owner := m.holder(); owner != nil {
+		return m.guard(owner, wakes)
+	}
+	return append(wakes, m.inviteNext().wake)
+}
+
+// announce says in m.queue whether there are waiters. It needs m.mu.
+func (m *Mutex) announce(waiters bool) {
+	switch {
+	case m.guest != nil:
+		m.queue.Store(invited)
+	case waiters:
+		m.queue.Store(idle)
+	default:
+		m.queue.Store(noWaiters)
+	}
+}
+
+// guard has m told if its owner ends. If he has, m is broken: guard adds the wake-ups
+// of those who wait to wakes. It needs m.mu.
+func (m *Mutex) guard(owner *Strand, wakes []func()) []func() {
+	if m.watch(owner) {
+		return wakes
+	}
+	return m.smash(owner, wakes)
+}
+
+// watch has m told when a strand ends, and nobody else, or nobody at all if it is nil.
+// It returns false if the strand has ended. It needs m.mu.
+func (m *Mutex) watch(owner *Strand) bool {
+	if m.guarded == owner {
+		return true
+	}
+	if m.guarded != nil {
+		unwatch(m.guarded, m)
+		m.guarded = nil
+	}
+	if owner == nil || owner == &nobody {
+		return true
+	}
+	if !watch(owner, m) {
+		return false
+	}
+	m.guarded = owner
 	return true
 }
 
-// summon makes the state of a locked mutex &crowd, so that all is under m.mu,
-// which the caller holds. It returns false if the mutex is free, or has become so
-// meanwhile. The caller sees to it that the state is right when it releases m.mu.
+// summon makes the state of a locked mutex &crowd, so that all is under m.mu, which
+// the caller holds. It returns false if the mutex is free, or has become so meanwhile.
 func (m *Mutex) summon() bool {
 	for {
 		p := m.state.Load()
@@ -129,40 +316,44 @@ func (m *Mutex) summon() bool {
 			return true
 		case m.state.CompareAndSwap(p, &crowd):
 			m.owner = p
-			watch(p, m) // if he has ended, nobody has waited
 			return true
 		}
 	}
 }
 
-// leave undoes summon for a mutex that is locked and for which nobody waits. It
-// needs m.mu.
-func (m *Mutex) leave() {
-	owner := m.owner
-	m.owner = nil
-	m.state.Store(owner)
-}
-
-// smash returns the wake-ups of those who wait for a mutex that has become broken.
-// It needs m.mu.
-func (m *Mutex) smash() (wakes []func()) {
-	for n := m.waiters.Pop(); n != nil; n = m.waiters.Pop() {
-		n.Value.killer = m.owner
-		wakes = append(wakes, n.Value.wake)
+// smash adds to wakes the wake-ups of those who wait for a mutex that has become broken
+// by the end of its owner. It needs m.mu.
+func (m *Mutex) smash(owner *Strand, wakes []func()) []func() {
+	for w := m.next(); w != nil; w = m.next() {
+		w.killer = owner
+		wakes = append(wakes, w.wake)
 	}
+	m.announce(false)
 	return wakes
 }
 
 // ownerEnded is called when a strand ends that owned m and was watched.
 func (m *Mutex) ownerEnded(owner *Strand) {
-	m.mu.Lock()
 	var wakes []func()
+	m.mu.Lock()
+	if m.guarded == owner {
+		m.guarded = nil
+	}
 	// Somebody else may have unlocked m just before.
-	if m.state.Load() == &crowd && m.owner == owner {
-		wakes = m.smash()
+	if m.holder() == owner {
+		wakes = m.smash(owner, nil)
 	}
 	m.mu.Unlock()
 	wakeAll(wakes)
+}
+
+// holder returns the owner, or nil if m is free. It needs m.mu.
+func (m *Mutex) holder() *Strand {
+	p := m.state.Load()
+	if p == &crowd {
+		return m.owner
+	}
+	return p
 }
 
 // look returns what there is to know of m. The owner is nil if m is free; that of
@@ -170,11 +361,11 @@ func (m *Mutex) ownerEnded(owner *Strand) {
 func (m *Mutex) look() (owner *Strand, broken bool, waiting int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	owner = m.state.Load()
-	if owner == &crowd {
-		owner = m.owner
+	owner, waiting = m.holder(), m.waiters.Len()
+	if m.guest != nil {
+		waiting++
 	}
-	return owner, owner != nil && owner.Ended(), m.waiters.Len()
+	return owner, owner != nil && owner.Ended(), waiting
 }
 
 // Holders implements [Holder]: it returns the owner, if m has one.
@@ -223,41 +414,71 @@ func (m *Mutex) suspend() int { m.Unlock(); return 1 }
 func (m *Mutex) resume(ctx context.Context, _ int) error { return m.Lock(ctx) }
 
 type mutexWaiter struct {
-	m      *Mutex
-	self   *Strand
-	killer *Strand // set before wake, if the mutex is broken: who ended
-	wake   func()
-	node   waitq.Node[*mutexWaiter]
+	m       *Mutex
+	self    *Strand
+	lenient bool      // whether others may overtake it: m need not be handed to it
+	since   time.Time // when it began to wait, if it is lenient
+	invited bool      // set before wake: to lock m itself
+	killer  *Strand   // set before wake, if the mutex is broken: who ended
+	wake    func()
+	node    waitq.Node[*mutexWaiter]
 }
 
 func (w *mutexWaiter) Arm(wake func()) bool {
 	m := w.m
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	for !m.summon() {
-		if m.state.CompareAndSwap(nil, w.self) {
-			return false
+	again := m.guest == w
+	if again {
+		m.guest, w.invited = nil, false
+	}
+	m.announce(true) // before the look at the state
+	armed := !m.state.CompareAndSwap(nil, w.self)
+	if armed {
+		if owner := m.holder(); owner != nil && owner.Ended() {
+			w.killer = owner
+			armed = false
 		}
 	}
-	if m.owner.Ended() {
-		w.killer = m.owner
-		return false
+	if armed {
+		w.wake, w.node.Value = wake, w
+		w.queue(again)
 	}
-	w.wake, w.node.Value = wake, w
-	m.waiters.Push(&w.node)
-	return true
+	wakes := m.settle(nil)
+	m.mu.Unlock()
+	wakeAll(wakes) // perhaps of w itself: m may have been unlocked meanwhile
+	return armed
+}
+
+// queue puts w into the queue, in front if it was there before. It needs w.m.mu.
+func (w *mutexWaiter) queue(again bool) {
+	switch {
+	case w.lenient && !again:
+		w.since = time.Now()
+	case w.lenient && time.Since(w.since) >= patience:
+		w.lenient = false
+	}
+	if !w.lenient {
+		w.m.strict++
+	}
+	if again {
+		w.m.waiters.PushFront(&w.node)
+	} else {
+		w.m.waiters.Push(&w.node)
+	}
 }
 
 func (w *mutexWaiter) Disarm() bool {
 	m := w.m
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.waiters.Remove(&w.node) {
-		return false
+	removed := m.waiters.Remove(&w.node)
+	var wakes []func()
+	if removed {
+		if !w.lenient {
+			m.strict--
+		}
+		wakes = m.settle(nil)
 	}
-	if m.waiters.Len() == 0 {
-		unwatch(m.owner, m)
-		m.leave()
-	}
-	return true
+	m.mu.Unlock()
+	wakeAll(wakes)
+	return removed
 }

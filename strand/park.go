@@ -3,7 +3,10 @@ package strand
 import (
 	"context"
 	"runtime"
+	"sync"
 	"time"
+
+	engctx "github.com/go-braid/braid/internal/cancel"
 )
 
 // A Waitable is one wait of one strand for one object. The objects of this
@@ -52,6 +55,21 @@ type Parker interface {
 
 	// Self returns the identity of the strand, or nil if it has none.
 	Self() *Strand
+}
+
+// Parallel is implemented by a [Parker] whose strands are goroutines, which run at the
+// same time as others and have to be woken up by the scheduler of Go: [Goroutine], and
+// what embeds it. A [Mutex] that they wait for lets others overtake them meanwhile. It
+// serves the strands of other Parkers strictly in the order of their arrival.
+type Parallel interface {
+	// Parallel does nothing.
+	Parallel()
+}
+
+// parallel reports whether the strand of ctx is a goroutine.
+func parallel(ctx context.Context) bool {
+	_, ok := ParkerOf(ctx).(Parallel)
+	return ok
 }
 
 // ParkerKey is the key under which a context holds the [Parker] of its strand.
@@ -127,13 +145,21 @@ func Now(ctx context.Context) time.Time {
 // any number of strands may share it.
 type Goroutine struct{}
 
-// Park implements [Parker]. It makes a channel for each wait rather than
-// keeping some for reuse, since a channel must not cross from one
-// testing/synctest bubble to another.
+// Park implements [Parker]. It allocates nothing if ctx cannot be cancelled, or is one
+// that an engine made.
 func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
+	done, ours := (<-chan struct{})(nil), false
+	if _, ours = ctx.(*engctx.Context); !ours {
+		done = ctx.Done()
+	}
+	if done == nil {
+		return park(ctx, ours, w)
+	}
 	if ctx.Err() != nil {
 		return Err(ctx)
 	}
+	// A channel for each wait: it must not cross from one testing/synctest bubble to
+	// another, so that none can be kept for reuse.
 	woken := make(chan struct{})
 	if !w.Arm(func() { close(woken) }) {
 		return nil
@@ -141,7 +167,7 @@ func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
 	select {
 	case <-woken:
 		return nil
-	case <-ctx.Done():
+	case <-done:
 		if w.Disarm() {
 			return Err(ctx)
 		}
@@ -149,6 +175,83 @@ func (Goroutine) Park(ctx context.Context, _ Op, w Waitable) error {
 		return nil
 	}
 }
+
+// park is Park in a bed, for a context that cannot be cancelled or, if watch is true,
+// one that can be watched.
+func park(ctx context.Context, watch bool, w Waitable) error {
+	if watch && ctx.Err() != nil {
+		return Err(ctx)
+	}
+	b := beds.Get().(*bed)
+	defer beds.Put(b)
+	if !w.Arm(b.wake) {
+		return nil
+	}
+	if !watch {
+		b.lie(wokenUp)
+		b.news = 0
+		return nil
+	}
+	b.watch.Start(ctx, b)
+	news := b.lie(wokenUp | ctxEnded)
+	if !b.watch.Stop() {
+		b.lie(ctxEnded) // who tells of it has still to do with b
+	}
+	withdrawn := news&wokenUp == 0 && w.Disarm()
+	if !withdrawn {
+		b.lie(wokenUp)
+	}
+	b.news = 0
+	if withdrawn {
+		return Err(ctx)
+	}
+	return nil
+}
+
+// A bed is where a goroutine waits. Unlike a channel, a sync.Cond belongs to no bubble
+// of testing/synctest, so that a bed can be used again anywhere.
+type bed struct {
+	mu    sync.Mutex
+	cond  sync.Cond
+	news  int    // under mu
+	wake  func() // made once
+	watch engctx.Watch
+}
+
+// The news that a bed's goroutine waits for.
+const (
+	wokenUp = 1 << iota
+	ctxEnded
+)
+
+var beds = sync.Pool{New: func() any {
+	b := new(bed)
+	b.cond.L = &b.mu
+	b.wake = func() { b.tell(wokenUp) }
+	return b
+}}
+
+// lie waits until there is one of the news, and returns all that there are.
+func (b *bed) lie(until int) (news int) {
+	b.mu.Lock()
+	for b.news&until == 0 {
+		b.cond.Wait()
+	}
+	news = b.news
+	b.mu.Unlock()
+	return news
+}
+
+// tell signals under mu: after it, the bed may be somebody else's already.
+func (b *bed) tell(news int) {
+	b.mu.Lock()
+	b.news |= news
+	b.cond.Signal()
+	b.mu.Unlock()
+}
+
+// Ended implements [engctx.Watcher].
+func (b *bed) Ended() { b.tell(ctxEnded) }
 
 // Sleep implements [Parker].
 func (Goroutine) Sleep(ctx context.Context, d time.Duration) error {
@@ -175,6 +278,9 @@ func (Goroutine) Yield(context.Context) { runtime.Gosched() }
 
 // Now implements [Parker] with time.Now.
 func (Goroutine) Now() time.Time { return time.Now() }
+
+// Parallel implements [Parallel].
+func (Goroutine) Parallel() {}
 
 // Self implements [Parker]: it returns nil. See [Enter].
 func (Goroutine) Self() *Strand { return nil }

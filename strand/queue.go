@@ -190,8 +190,9 @@ func (q *queue[T]) Get(ctx context.Context) (T, error) {
 // or ErrShutdown if there will be none any more. It never waits and may be called
 // from any goroutine.
 func (q *queue[T]) TryGet() (T, error) {
+	var few [fewWakes]func()
 	q.mu.Lock()
-	v, wakes, err := q.get()
+	v, wakes, err := q.get(few[:0])
 	q.mu.Unlock()
 	wakeAll(wakes)
 	if err != nil {
@@ -200,28 +201,28 @@ func (q *queue[T]) TryGet() (T, error) {
 	return v, nil
 }
 
-// get needs q.mu; the caller calls wakes after it is released.
-func (q *queue[T]) get() (v T, wakes []func(), err error) {
+// get needs q.mu; it adds to wakes what the caller calls after it is released.
+func (q *queue[T]) get(wakes []func()) (v T, _ []func(), err error) {
 	if q.n == 0 {
 		if q.shutdown {
-			return v, nil, ErrShutdown
+			return v, wakes, ErrShutdown
 		}
-		return v, nil, ErrEmpty
+		return v, wakes, ErrEmpty
 	}
 	if v, err = q.items.pop(); err != nil {
-		return v, nil, err
+		return v, wakes, err
 	}
 	q.n--
 	q.gets++
 	if q.putters.Len() > 0 {
-		wakes = q.admit()
+		wakes = q.admit(wakes)
 	}
 	return v, wakes, nil
 }
 
 // admit lets waiting putters in as long as there is room, oldest first, and
-// returns what wakes them. It needs q.mu.
-func (q *queue[T]) admit() (wakes []func()) {
+// adds what wakes them to wakes. It needs q.mu.
+func (q *queue[T]) admit(wakes []func()) []func() {
 	for q.n < q.capacity {
 		n := q.putters.Front()
 		if n == nil {
@@ -302,7 +303,7 @@ func (q *queue[T]) Resize(capacity int) {
 	checkCapacity("Resize", capacity)
 	q.mu.Lock()
 	q.capacity = capacity
-	wakes := q.admit()
+	wakes := q.admit(nil)
 	q.mu.Unlock()
 	wakeAll(wakes)
 }
@@ -410,8 +411,9 @@ type getter[T any] struct {
 
 func (w *getter[T]) Arm(wake func()) bool {
 	q := w.q
+	var few [fewWakes]func()
 	q.mu.Lock()
-	item, wakes, err := q.get()
+	item, wakes, err := q.get(few[:0])
 	if err == ErrEmpty {
 		w.wake, w.node.Value = wake, w
 		q.getters.Push(&w.node)

@@ -64,7 +64,7 @@ func (r *RLock) TryLock(ctx context.Context) bool {
 		panic(ErrNoIdentity.Error())
 	case r.m.ownedBy(self):
 		r.depth.Add(1)
-	case r.m.state.CompareAndSwap(nil, self):
+	case r.m.tryLock(self):
 		r.depth.Store(1)
 	default:
 		return false
@@ -138,7 +138,7 @@ func (m *Mutex) ownedBy(s *Strand) bool {
 	case &crowd:
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return m.owner == s
+		return m.holder() == s // which need not be the crowd any more
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package strand
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-braid/braid/internal/waitq"
 )
@@ -27,6 +28,13 @@ import (
 // is broken, as a [Mutex] is. Readers change nothing, and break nothing; but a lock
 // that a reader does not unlock is closed to writers for good.
 type RWMutex struct {
+	// state is the number of readers while all that is to be known of rw is that it
+	// is held by readers without identity, or is free; it is writing while it is held by
+	// a writer without identity. Then to lock and unlock rw is to change state. It is
+	// slow while there is more to know: all else is under mu then. It becomes slow,
+	// and ceases to be, under mu only.
+	state atomic.Int64
+
 	mu      sync.Mutex
 	writer  *Strand // who holds it for writing; if he has ended, it is broken
 	readers int     // who hold it for reading
@@ -40,12 +48,53 @@ type RWMutex struct {
 	waitingReaders waitq.List[*rwWaiter] // not empty only while somebody writes or waits to
 }
 
+// The values of RWMutex.state that are no number of readers.
+const (
+	writing int64 = -1
+	slow    int64 = -2
+)
+
+// enter locks rw.mu and makes the state slow.
+func (rw *RWMutex) enter() {
+	rw.mu.Lock()
+	for {
+		v := rw.state.Load()
+		switch {
+		case v == slow:
+			return
+		case !rw.state.CompareAndSwap(v, slow):
+		case v == writing:
+			rw.writer = &nobody
+			return
+		default:
+			rw.readers = int(v)
+			return
+		}
+	}
+}
+
+// ease undoes enter, except for unlocking rw.mu, if nobody with an identity holds rw
+// and nobody waits. Those who have no identity call it when they have locked rw: a lock
+// that is used by others only is better left as it is.
+func (rw *RWMutex) ease() {
+	switch {
+	case rw.waitingWriters.Len()+rw.waitingReaders.Len() > 0:
+	case rw.writer == &nobody:
+		rw.writer = nil
+		rw.state.Store(writing)
+	case rw.writer == nil && len(rw.known) == 0 && !rw.unknown:
+		v := rw.readers
+		rw.readers = 0
+		rw.state.Store(int64(v))
+	}
+}
+
 // Lock locks rw for writing, waiting until nobody holds it. It returns Err(ctx),
 // not holding rw, if ctx is done first, and a [*BrokenError] if rw is broken before
 // or while it waits; a free lock is locked without a look at whether ctx is done.
 func (rw *RWMutex) Lock(ctx context.Context) error {
 	self := ownerFor(ctx)
-	if rw.tryLock(self) {
+	if rw.tryLock(self) || rw.spin((*RWMutex).tryLock, self) {
 		return nil
 	}
 	return rw.wait(ctx, &rwWaiter{rw: rw, self: self}, Write)
@@ -55,7 +104,7 @@ func (rw *RWMutex) Lock(ctx context.Context) error {
 // came before. Its errors are those of Lock.
 func (rw *RWMutex) RLock(ctx context.Context) error {
 	self := ownerFor(ctx)
-	if rw.tryRLock(self) {
+	if rw.tryRLock(self) || rw.spin((*RWMutex).tryRLock, self) {
 		return nil
 	}
 	return rw.wait(ctx, &rwWaiter{rw: rw, self: self, reads: true}, Read)
@@ -80,15 +129,56 @@ func (rw *RWMutex) TryLock() bool { return rw.tryLock(&nobody) }
 func (rw *RWMutex) TryRLock() bool { return rw.tryRLock(&nobody) }
 
 func (rw *RWMutex) tryLock(self *Strand) bool {
-	rw.mu.Lock()
+	if self == &nobody && rw.state.Load() != slow {
+		return rw.state.CompareAndSwap(0, writing)
+	}
+	rw.enter()
 	defer rw.mu.Unlock()
-	return rw.admitWriter(self)
+	if !rw.admitWriter(self) {
+		return false
+	}
+	if self == &nobody {
+		rw.ease()
+	}
+	return true
 }
 
 func (rw *RWMutex) tryRLock(self *Strand) bool {
-	rw.mu.Lock()
+	if self == &nobody {
+		v := rw.state.Load()
+		for ; v >= 0; v = rw.state.Load() {
+			if rw.state.CompareAndSwap(v, v+1) {
+				return true
+			}
+		}
+		if v == writing {
+			return false
+		}
+	}
+	rw.enter()
 	defer rw.mu.Unlock()
-	return rw.admitReader(self)
+	if !rw.admitReader(self) {
+		return false
+	}
+	if self == &nobody {
+		rw.ease()
+	}
+	return true
+}
+
+// spin tries for a moment to lock rw, which somebody who runs at this time may be about
+// to unlock: to park takes longer. Where somebody parks, it leaves it at that.
+func (rw *RWMutex) spin(try func(*RWMutex, *Strand) bool, self *Strand) bool {
+	for range spins {
+		if try(rw, self) {
+			return true
+		}
+		if rw.state.Load() == slow {
+			return false
+		}
+		relax()
+	}
+	return false
 }
 
 // admitWriter needs rw.mu, as all that follow.
@@ -121,7 +211,10 @@ func (rw *RWMutex) addReader(self *Strand) {
 // goroutine. It panics if rw is not locked for writing; a broken lock it leaves as
 // it is.
 func (rw *RWMutex) Unlock() {
-	rw.mu.Lock()
+	if rw.state.CompareAndSwap(writing, 0) {
+		return
+	}
+	rw.enter()
 	if rw.writer == nil {
 		rw.mu.Unlock()
 		panic("strand: Unlock of an RWMutex that is not locked for writing")
@@ -144,15 +237,20 @@ func (rw *RWMutex) Unlock() {
 // longest. It never waits and may be called from any goroutine. It panics if rw is
 // not locked for reading.
 func (rw *RWMutex) RUnlock() {
-	rw.mu.Lock()
+	for v := rw.state.Load(); v > 0; v = rw.state.Load() {
+		if rw.state.CompareAndSwap(v, v-1) {
+			return
+		}
+	}
+	rw.enter()
 	if rw.readers == 0 {
 		rw.mu.Unlock()
 		panic("strand: RUnlock of an RWMutex that is not locked for reading")
 	}
 	rw.readers--
+	rw.unknown = rw.readers > 0 && (rw.unknown || len(rw.known) > 0)
 	clear(rw.known)
 	rw.known = rw.known[:0]
-	rw.unknown = rw.readers > 0
 	var wakes []func()
 	if rw.readers == 0 {
 		wakes = rw.admitNextWriter()
@@ -208,10 +306,10 @@ func (rw *RWMutex) ownerEnded(writer *Strand) {
 }
 
 // Holders implements [Holder]. It returns the writer, if it has an identity; or
-// those of the readers that have one, as long as none has unlocked rw since it was
-// last free of readers: who is left after that is not known.
+// those of the readers that have one, as long as none of them can have unlocked rw since
+// it was last free of readers: who is left after that is not known.
 func (rw *RWMutex) Holders() []*Strand {
-	rw.mu.Lock()
+	rw.enter()
 	defer rw.mu.Unlock()
 	if rw.writer == nil {
 		return append([]*Strand(nil), rw.known...)
@@ -233,7 +331,7 @@ type RWMutexStatistics struct {
 
 // Statistics returns a snapshot of rw.
 func (rw *RWMutex) Statistics() RWMutexStatistics {
-	rw.mu.Lock()
+	rw.enter()
 	defer rw.mu.Unlock()
 	return RWMutexStatistics{
 		Writing: rw.writer != nil, Broken: rw.writer != nil && rw.writer.Ended(),
@@ -253,9 +351,12 @@ type rwWaiter struct {
 
 func (w *rwWaiter) Arm(wake func()) bool {
 	rw := w.rw
-	rw.mu.Lock()
+	rw.enter()
 	defer rw.mu.Unlock()
 	if w.reads && rw.admitReader(w.self) || !w.reads && rw.admitWriter(w.self) {
+		if w.self == &nobody {
+			rw.ease()
+		}
 		return false
 	}
 	if rw.writer != nil && !watch(rw.writer, rw) {
@@ -273,7 +374,7 @@ func (w *rwWaiter) Arm(wake func()) bool {
 
 func (w *rwWaiter) Disarm() bool {
 	rw := w.rw
-	rw.mu.Lock()
+	rw.enter()
 	removed := rw.waitingReaders.Remove(&w.node) || rw.waitingWriters.Remove(&w.node)
 	var wakes []func()
 	switch {

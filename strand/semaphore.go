@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-braid/braid/internal/waitq"
 )
@@ -15,10 +16,24 @@ import (
 // It is fair: a strand that asks for many permits is not overtaken by later
 // ones that ask for few, so that it cannot starve.
 type Semaphore struct {
+	// state is the number of free permits while nobody waits, and then to acquire and
+	// release permits is to change state. It is queued while somebody waits: all is
+	// under mu then. It becomes queued, and ceases to be, under mu only.
+	state atomic.Int64
+	limit int // the most that may be free
+
 	mu      sync.Mutex
-	free    int
-	limit   int // the most that may be free
+	free    int // while state is queued
 	waiters waitq.List[*semaphoreWaiter]
+}
+
+// queued is the state of a Semaphore for which somebody waits.
+const queued int64 = -1
+
+func newSemaphore(n, limit int) *Semaphore {
+	s := &Semaphore{limit: limit}
+	s.state.Store(int64(n))
+	return s
 }
 
 // NewSemaphore returns a semaphore with n free permits. It panics if n is
@@ -27,7 +42,7 @@ func NewSemaphore(n int) *Semaphore {
 	if n < 0 {
 		panic(fmt.Sprintf("strand: NewSemaphore(%d): the number of permits cannot be negative", n))
 	}
-	return &Semaphore{free: n, limit: math.MaxInt}
+	return newSemaphore(n, math.MaxInt)
 }
 
 // NewBoundedSemaphore returns a semaphore with n free permits that never has more:
@@ -38,7 +53,7 @@ func NewBoundedSemaphore(n int) *Semaphore {
 	if n < 1 {
 		panic(fmt.Sprintf("strand: NewBoundedSemaphore(%d): the number of permits must be at least 1", n))
 	}
-	return &Semaphore{free: n, limit: n}
+	return newSemaphore(n, n)
 }
 
 // Acquire takes n permits, waiting until they are free and all who came before
@@ -49,7 +64,12 @@ func (s *Semaphore) Acquire(ctx context.Context, n int) error {
 	if s.TryAcquire(n) {
 		return nil
 	}
-	return Park(ctx, Op{Object: s, Kind: OpAcquire, Access: Write}, &semaphoreWaiter{s: s, n: n})
+	w := semaphoreWaiters.Get().(*semaphoreWaiter)
+	w.s, w.n = s, n
+	err := Park(ctx, Op{Object: s, Kind: OpAcquire, Access: Write}, w)
+	*w = semaphoreWaiter{}
+	semaphoreWaiters.Put(w)
+	return err
 }
 
 // TryAcquire takes n permits if they are free and nobody waits, and reports
@@ -62,18 +82,15 @@ func (s *Semaphore) TryAcquire(n int) bool {
 	if n > s.limit {
 		panic(fmt.Sprintf("strand: cannot acquire %d permits of a semaphore that has %d", n, s.limit))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.take(n)
-}
-
-// take needs s.mu.
-func (s *Semaphore) take(n int) bool {
-	if s.waiters.Len() > 0 || s.free < n {
-		return false
+	for {
+		free := s.state.Load()
+		if free == queued || free < int64(n) {
+			return false
+		}
+		if s.state.CompareAndSwap(free, free-int64(n)) {
+			return true
+		}
 	}
-	s.free -= n
-	return true
 }
 
 // Release adds n permits and hands them to those who wait, in order. It never
@@ -85,31 +102,68 @@ func (s *Semaphore) Release(n int) {
 	if n < 0 {
 		panic(fmt.Sprintf("strand: cannot release %d permits", n))
 	}
-	s.mu.Lock()
-	if n > s.limit-s.free {
-		free := s.free
-		s.mu.Unlock()
-		if s.limit < math.MaxInt {
-			panic(fmt.Sprintf("strand: cannot release %d permits: %d of %d are free, so fewer are held", n, free, s.limit))
+	for {
+		free := s.state.Load()
+		if free == queued {
+			if s.releaseQueued(n) {
+				return
+			}
+			continue
 		}
-		panic(fmt.Sprintf("strand: cannot release %d permits: there would be too many", n))
+		s.check(n, int(free))
+		if s.state.CompareAndSwap(free, free+int64(n)) {
+			return
+		}
 	}
-	s.free += n
-	wakes := s.serve()
-	s.mu.Unlock()
-	wakeAll(wakes)
 }
 
-// serve hands free permits to the waiters in front and returns their wake-ups; it
-// needs s.mu.
-func (s *Semaphore) serve() (wakes []func()) {
+// check panics if n permits cannot be released while others are free.
+func (s *Semaphore) check(n, free int) {
+	if n <= s.limit-free {
+		return
+	}
+	if s.limit < math.MaxInt {
+		panic(fmt.Sprintf("strand: cannot release %d permits: %d of %d are free, so fewer are held", n, free, s.limit))
+	}
+	panic(fmt.Sprintf("strand: cannot release %d permits: there would be too many", n))
+}
+
+// releaseQueued is Release while somebody waits. It returns false if nobody does any
+// more.
+func (s *Semaphore) releaseQueued(n int) bool {
+	var few [fewWakes]func()
+	s.mu.Lock()
+	if s.state.Load() != queued {
+		s.mu.Unlock()
+		return false
+	}
+	if free := s.free; n > s.limit-free {
+		s.mu.Unlock()
+		s.check(n, free)
+	}
+	s.free += n
+	wakes := s.serve(few[:0])
+	s.mu.Unlock()
+	wakeAll(wakes)
+	return true
+}
+
+// serve hands free permits to the waiters in front and adds their wake-ups to wakes; it
+// needs s.mu, and that the state is queued. Once nobody waits, it is no more.
+func (s *Semaphore) serve(wakes []func()) []func() {
 	for n := s.waiters.Front(); n != nil && n.Value.n <= s.free; n = s.waiters.Front() {
 		s.waiters.Pop()
 		s.free -= n.Value.n
 		wakes = append(wakes, n.Value.wake)
 	}
+	if s.waiters.Len() == 0 {
+		s.state.Store(int64(s.free))
+	}
 	return wakes
 }
+
+// fewWakes is how many wake-ups an object collects without allocating memory.
+const fewWakes = 8
 
 // wakeAll calls what the objects of this package have collected under their lock.
 func wakeAll(wakes []func()) {
@@ -128,7 +182,11 @@ type SemaphoreStatistics struct {
 func (s *Semaphore) Statistics() SemaphoreStatistics {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return SemaphoreStatistics{Free: s.free, Waiting: s.waiters.Len()}
+	free := s.free
+	if v := s.state.Load(); v != queued {
+		free = int(v)
+	}
+	return SemaphoreStatistics{Free: free, Waiting: s.waiters.Len()}
 }
 
 type semaphoreWaiter struct {
@@ -138,14 +196,25 @@ type semaphoreWaiter struct {
 	node waitq.Node[*semaphoreWaiter]
 }
 
+// semaphoreWaiters are waiters that are not in use.
+var semaphoreWaiters = sync.Pool{New: func() any { return new(semaphoreWaiter) }}
+
 func (w *semaphoreWaiter) Arm(wake func()) bool {
-	w.s.mu.Lock()
-	defer w.s.mu.Unlock()
-	if w.s.take(w.n) {
-		return false
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for free := s.state.Load(); free != queued; free = s.state.Load() {
+		if free < int64(w.n) {
+			// A Release that comes after this finds that somebody waits.
+			if s.state.CompareAndSwap(free, queued) {
+				s.free = int(free)
+			}
+		} else if s.state.CompareAndSwap(free, free-int64(w.n)) {
+			return false
+		}
 	}
 	w.wake, w.node.Value = wake, w
-	w.s.waiters.Push(&w.node)
+	s.waiters.Push(&w.node)
 	return true
 }
 
@@ -156,7 +225,7 @@ func (w *semaphoreWaiter) Disarm() bool {
 	if removed {
 		// Those behind may have waited only because this one, in front, asked
 		// for more than there is.
-		wakes = w.s.serve()
+		wakes = w.s.serve(nil)
 	}
 	w.s.mu.Unlock()
 	wakeAll(wakes)

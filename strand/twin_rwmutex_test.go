@@ -68,7 +68,7 @@ type rwTwin struct {
 	writing bool
 	writer  int
 	readers int
-	left    bool  // whether a reader has left since there were none
+	left    bool  // whether a reader with an identity may have left since there were none
 	known   []int // the readers with an identity
 }
 
@@ -156,7 +156,7 @@ func (m *rwTwin) act(name string) string {
 			return panics
 		}
 		m.readers--
-		m.left, m.known = m.readers > 0, nil
+		m.left, m.known = m.readers > 0 && (m.left || len(m.known) > 0), nil
 		if m.readers == 0 {
 			m.letWriter()
 		}
