@@ -269,8 +269,8 @@ func (r *Ring) SendQuiet(h Header, small, bulk []byte) error {
 // SendLast sends a frame as Send does, but who then waits for the answer, with Await or
 // Recv, first looks whether the receiver takes the frame by itself within a moment, and
 // wakes it only otherwise: to wake costs more than the exchange itself. It is for frames
-// that are answered only after they have been received, and is to be followed by Await
-// or Recv on the same goroutine.
+// that are answered only after they have been received, and is to be followed by Recv on
+// the same goroutine, or by Await if no payload is lent.
 func (r *Ring) SendLast(h Header, small, bulk []byte) error {
 	r.sending.Lock()
 	defer r.sending.Unlock()
@@ -541,15 +541,15 @@ func (r *Ring) isReady() bool {
 	return r.state() != nil || r.in.words.tail.Load() != r.in.own
 }
 
-// Await waits until TryRecv is worth calling, which gives back what is lent. One
-// goroutine at a time may call it; others may receive meanwhile.
+// Await waits until TryRecv is worth calling, and as long as a payload is lent it always
+// is. One goroutine at a time may call it; others may receive meanwhile, so it gives
+// nothing back: what is lent may be theirs, and in use.
 func (r *Ring) Await() error {
 	r.receive.Lock()
 	if r.closed.Load() {
 		r.receive.Unlock()
 		return ErrClosed
 	}
-	r.giveBack()
 	if r.isReady() || r.watchFor() {
 		if r.owing.Swap(false) {
 			r.patience = min(2*r.patience, maxPatience)

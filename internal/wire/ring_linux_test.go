@@ -604,3 +604,29 @@ func TestRingWatch(t *testing.T) {
 		}
 	}
 }
+
+// TestRingAwaitLeavesTheLoan: while one goroutine uses a payload, another one that waits
+// does not give it back.
+func TestRingAwaitLeavesTheLoan(t *testing.T) {
+	bothSides(t, func(t *testing.T, own, peer *Ring) {
+		for range 2 { // so that Await has no reason to sleep, whatever it gives back
+			if err := peer.Send(Header{Kind: 1}, []byte("payload"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, ok, err := own.TryRecv(); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		head := own.in.words.head.Load()
+		if err := own.Await(); err != nil {
+			t.Fatal(err)
+		}
+		if now := own.in.words.head.Load(); now != head {
+			t.Errorf("Await gave back %d bytes that were lent", now-head)
+		}
+		own.GiveBack()
+		if own.in.words.head.Load() == head {
+			t.Error("GiveBack gave nothing back")
+		}
+	})
+}
