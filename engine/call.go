@@ -32,10 +32,12 @@ type Spec struct {
 // The states of a call, in their order. A retry goes back from callRunning or
 // callWaiting to callNew.
 const (
-	callNew     uint32 = iota // made, or between two attempts
-	callWaiting               // submitted to an engine
-	callRunning               // its body runs
-	callDone                  // complete
+	callNew       uint32 = iota // made, or between two attempts
+	callWaiting                 // submitted to an engine
+	callRunning                 // its body runs
+	callDone                    // complete
+	callForwarded               // on its way to the next executor; see Forward
+	callWithdrawn               // callWaiting or callForwarded before; see Withdraw
 )
 
 // A Call is one request to run a task. Make one with [NewCall] or, inside a
@@ -51,8 +53,10 @@ type Call struct {
 	base    context.Context // the context of the first Start
 	host    *Host
 	expiry  *queueDeadline
-	after   func()          // see AfterBody
-	run     context.Context // of an attempt that Begin began
+	after   func()                // see AfterBody
+	relay   *relay                // see Forward
+	why     atomic.Pointer[error] // of Withdraw; set before the state
+	run     context.Context       // of an attempt that Begin began
 	stopRun context.CancelFunc
 	worker  int   // that runs it
 	lastErr error // of the last attempt that ran
@@ -126,7 +130,8 @@ func (c *Call) bodyOver() {
 // attempts.
 func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 	if !c.state.CompareAndSwap(callNew, callWaiting) {
-		panic("engine: a call was submitted twice")
+		c.arrive()
+		return ctx // the executor in front has said all this
 	}
 	if c.base == nil {
 		c.base = ctx
@@ -195,7 +200,11 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		c.Refuse(strand.Err(ctx))
 		return nil, false
 	}
-	c.begin()
+	if why := c.begin(); why != nil {
+		c.bodyOver()
+		c.settle(c.base, 0, false, why)
+		return nil, false
+	}
 	c.worker = worker
 	if l := c.host.Listener; l != nil && l.Started != nil {
 		l.Started(c.event(ctx, worker))
@@ -275,7 +284,9 @@ func (c *Call) Progress(ctx context.Context, done, total int64) {
 // [ErrNotStarted] and why, or starts a further attempt. An executor calls either
 // Run or Refuse, once, for each Start.
 func (c *Call) Refuse(why error) {
-	c.begin()
+	if w := c.begin(); w != nil {
+		why = w
+	}
 	if q := c.expiry; q != nil && errors.Is(why, q.over) {
 		// The context says that it was cancelled; it was the limit.
 		why = q.over
@@ -283,11 +294,16 @@ func (c *Call) Refuse(why error) {
 	c.settle(c.base, 0, false, why)
 }
 
-// begin takes the call out of the hands of the executor.
-func (c *Call) begin() {
-	if !c.state.CompareAndSwap(callWaiting, callRunning) {
-		panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
+// begin takes the call out of the hands of the executor. If the call was withdrawn
+// it must not run, and begin returns why.
+func (c *Call) begin() error {
+	if c.state.CompareAndSwap(callWaiting, callRunning) {
+		return nil
 	}
+	if c.state.CompareAndSwap(callWithdrawn, callRunning) {
+		return *c.why.Load()
+	}
+	panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
 }
 
 // Parked tells the listener that the running call waits for op.
@@ -309,6 +325,10 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 // settle ends an attempt: the call is retried or complete.
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry.release()
+	relays := c.relay
+	c.relay = nil
+	relays.over(started, err)
+	c.why.Store(nil)
 	if err != nil && c.host.Executor != nil && c.base.Err() == nil && c.spec.Policy.wantsRetry(c.attempt, started, err) {
 		if started {
 			c.lastErr = err
@@ -321,6 +341,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		}
 		c.attempt++
 		c.state.Store(callNew)
+		relays.settled()
 		go c.again(delay)
 		return
 	}
@@ -352,6 +373,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	for _, f := range hooks {
 		f(err)
 	}
+	relays.settled()
 }
 
 // again starts the next attempt after a pause, in which the call holds no slot
