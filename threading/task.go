@@ -32,6 +32,9 @@ type task struct {
 	parked int
 	lent   bool
 	ended  bool // changes under events as well
+
+	places engine.Places // in executors in front of the pool
+	away   bool          // it has lent them; changes only while lent does not
 }
 
 // refuse completes a task that will not run.
@@ -71,6 +74,7 @@ func (t *task) expel(err error) {
 func (t *task) run() {
 	defer t.cancel(nil)
 	t.call.AfterBody(t.over)
+	t.places = t.call.Places()
 	t.call.Run(t.ctx, t.worker.id)
 }
 
@@ -127,13 +131,17 @@ func (t *task) lend(ctx context.Context, op strand.Op) {
 	p.mu.Lock()
 	t.parked++
 	first := t.parked == 1 && !t.ended
-	if first && p.lent < p.cfg.MaxLent {
+	lends := first && p.lent < p.cfg.MaxLent
+	if lends {
 		t.lent = true
 		p.lent++
 		p.running--
 		p.schedule()
 	}
 	p.unlock()
+	if lends {
+		t.away = t.places.Lend(op)
+	}
 	if first {
 		t.call.Parked(ctx, t.worker.id, op)
 	}
@@ -145,9 +153,17 @@ func (t *task) reclaim(ctx context.Context) {
 	p.mu.Lock()
 	t.parked--
 	last := t.parked == 0 && !t.ended
-	var slot chan struct{}
-	if last && t.lent {
+	back := last && t.lent
+	if back {
 		t.lent = false
+	}
+	if back && t.away {
+		p.mu.Unlock()
+		t.places.Reclaim(t.Goroutine)
+		p.mu.Lock()
+	}
+	var slot chan struct{}
+	if back {
 		if p.running < p.workers && p.resumers.Len() == 0 {
 			p.running++
 			p.lent--
