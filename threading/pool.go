@@ -70,6 +70,9 @@ func NewPool(cfg Config) *Pool {
 	return p
 }
 
+// Host implements [engine.Hoster].
+func (p *Pool) Host() *engine.Host { return &p.host }
+
 // Size implements [engine.Sizer]: it returns the number of slots.
 func (p *Pool) Size() int {
 	p.mu.Lock()
