@@ -3,6 +3,7 @@ package lane_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,9 +232,9 @@ func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pool(t, threading.Config{Workers: 4})
 		l := open(t, p, lane.Config{Limit: 1})
-		tries := 0
+		var tries atomic.Int32
 		f := run(l, func(context.Context) error {
-			if tries++; tries < 3 {
+			if tries.Add(1) < 3 {
 				return errWhy
 			}
 			return nil
@@ -249,8 +250,8 @@ func TestRetry(t *testing.T) {
 		if err := l.Drain(bg); err != nil { // does not wait for the third
 			t.Error(err)
 		}
-		if tries != 2 {
-			t.Errorf("there were %d attempts", tries)
+		if n := tries.Load(); n != 2 {
+			t.Errorf("there were %d attempts", n)
 		}
 		succeeded(t, f)
 		if s := l.Statistics(); s.Submitted != 4 || s.Completed != 4 {

@@ -34,14 +34,13 @@ func TestRate(t *testing.T) {
 					fs = append(fs, run(l, timed(&d, begin)))
 				}
 				loaded(t, l, load{queued: 3})
-				before := runtime.NumGoroutine()
+				if n := l.Ushers(); n != 0 {
+					t.Errorf("%d goroutines wait for the rate, want none", n)
+				}
 				for _, f := range fs {
 					succeeded(t, f)
 				}
 				d.is(t, 0, 0, time.Second/2, time.Second, 3*time.Second/2)
-				if n := runtime.NumGoroutine(); n < before {
-					t.Errorf("%d goroutines have waited for the rate", before-n)
-				}
 				if n := l.Statistics().RateWaits; n != 3 {
 					t.Errorf("%d calls were held up, want 3", n)
 				}
