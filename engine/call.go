@@ -326,9 +326,11 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry.release()
 	relays := c.relay
-	c.relay = nil
-	relays.over(started, err)
-	c.why.Store(nil)
+	if relays != nil {
+		c.relay = nil
+		relays.over(started, err)
+		c.why.Store(nil)
+	}
 	if err != nil && c.host.Executor != nil && c.base.Err() == nil && c.spec.Policy.wantsRetry(c.attempt, started, err) {
 		if started {
 			c.lastErr = err
