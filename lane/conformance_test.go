@@ -8,6 +8,7 @@ import (
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/engine/enginetest"
 	"github.com/go-braid/braid/lane"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/threading"
 )
 
@@ -87,4 +88,17 @@ func TestConformanceOverLoop(t *testing.T) {
 		cfg.MaxLent = -1
 		return behind{lane.New(l, cfg), []func(context.Context) error{l.Close}}
 	}, caps)
+}
+
+func TestConformanceOverProcesses(t *testing.T) {
+	enginetest.Run(t, func(t testing.TB, c enginetest.Config) enginetest.Engine {
+		p, err := multiprocessing.NewPool(multiprocessing.Config{Workers: c.Workers, Listener: c.Listener})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return behind{lane.New(p, config(c)), []func(context.Context) error{p.Close}}
+	}, enginetest.Caps{
+		Bounded: true, Waits: true, Refuses: true, Drains: true,
+		NoClosures: true, NoBubble: true,
+	})
 }

@@ -73,7 +73,7 @@ func ExampleGradient() {
 		return id, strand.Sleep(ctx, 100*time.Microsecond)
 	})
 	rows := 0
-	for _, err := range braid.Map(ctx, database, query, numbers(500)) {
+	for _, err := range braid.Map(ctx, database, query, numbers(500), braid.Limit(64)) {
 		if err == nil {
 			rows++
 		}

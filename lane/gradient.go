@@ -43,6 +43,9 @@ import (
 // long they take when they do not slow each other down, and long is set to it. (The
 // first limit of Netflix's library, and BBR in TCP, look for that time in such a way.)
 // So a service that has become slower by itself is known after the next such probe.
+//
+// [braid.Map] has no more calls in flight than twice the size of its executor when it
+// begins. To let the limit grow beyond that, give it braid.Limit(Max).
 type Gradient struct {
 	Min     int // the limit is never lower; 0 means 1
 	Max     int // nor higher; 0 means 1000

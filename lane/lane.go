@@ -118,6 +118,19 @@ func (l *Lane) Size() int {
 	return n
 }
 
+// MaxBatch implements [engine.Batcher]: it returns what the engine behind the lane says,
+// or 1 if the lane has a rate or an adaptive limit, which count and measure calls one by
+// one. To a limit alone a batch is one call: one worker runs it.
+func (l *Lane) MaxBatch() int {
+	l.mu.Lock()
+	single := l.bucket.interval > 0 || l.adaptive != nil
+	l.mu.Unlock()
+	if b, ok := engine.As[engine.Batcher](l.inner); ok && !single {
+		return b.MaxBatch()
+	}
+	return 1
+}
+
 // Start implements [engine.Executor]. While the lane is full it parks the calling
 // strand or refuses the call, as Config.Full says. So may the engine behind it, for a
 // call that goes straight through.

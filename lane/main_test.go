@@ -3,6 +3,8 @@ package lane_test
 import (
 	"context"
 	"errors"
+	"log"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -12,11 +14,29 @@ import (
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/lane"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/threading"
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+var ready = braid.Define("lane.ready", func(context.Context, int) (int, error) { return 0, nil })
+
+func TestMain(m *testing.M) {
+	multiprocessing.Main()
+	// A program under the race detector sleeps for a second before it exits, and so
+	// would every worker.
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	// The goroutine that starts processes never ends. It is started here, so that no
+	// test takes it for a leak.
+	p, err := multiprocessing.Start(bg, ready, 0)
+	if err == nil {
+		err = p.Join(bg)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+}
 
 var (
 	bg     = context.Background()

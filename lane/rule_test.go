@@ -243,6 +243,31 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// A batch is one call to a limit. To a rate it would be too many.
+func TestMaxBatch(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		inner engine.Executor
+		cfg   lane.Config
+		want  int
+	}{
+		{"a limit", batcher{}, lane.Config{Limit: 2}, 7},
+		{"lanes", lane.New(batcher{}, lane.Config{}), lane.Config{}, 7},
+		{"a rate", batcher{}, lane.Config{Rate: 2}, 1},
+		{"adaptive", batcher{}, lane.Config{Adaptive: &lane.Gradient{}}, 1},
+		{"a rate behind", lane.New(batcher{}, lane.Config{Rate: 2}), lane.Config{}, 1},
+		{"an engine without", nil, lane.Config{}, 1},
+	} {
+		if n := lane.New(tc.inner, tc.cfg).MaxBatch(); n != tc.want {
+			t.Errorf("%s: MaxBatch = %d, want %d", tc.name, n, tc.want)
+		}
+	}
+}
+
+type batcher struct{ foreign }
+
+func (batcher) MaxBatch() int { return 7 }
+
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pool(t, threading.Config{Workers: 1})

@@ -58,6 +58,9 @@ func stress(t *testing.T, inner engine.Executor) {
 		next := rand.IntN(len(lanes))
 		f := runWith(ctx, lanes[next], func(ctx context.Context) error { return body(ctx, next, depth-1) })
 		_, err := f.Await(ctx)
+		if err != nil {
+			_, _ = f.Await(context.WithoutCancel(ctx)) // so that its failure is known
+		}
 		return err
 	}
 	over := make(chan struct{})
