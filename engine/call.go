@@ -37,7 +37,6 @@ const (
 	callRunning                 // its body runs
 	callDone                    // complete
 	callForwarded               // on its way to the next executor; see Forward
-	callWithdrawn               // callWaiting or callForwarded before; see Withdraw
 )
 
 // A Call is one request to run a task. Make one with [NewCall] or, inside a
@@ -55,7 +54,7 @@ type Call struct {
 	expiry  *queueDeadline
 	after   func()                // see AfterBody
 	relay   *relay                // see Forward
-	why     atomic.Pointer[error] // of Withdraw; set before the state
+	why     atomic.Pointer[error] // of Withdraw, or hasBegun, for a call that is forwarded
 	run     context.Context       // of an attempt that Begin began
 	stopRun context.CancelFunc
 	worker  int   // that runs it
@@ -264,6 +263,9 @@ func (c *Call) Restart(why error) {
 		c.lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
+	if c.relay != nil {
+		c.why.Store(nil)
+	}
 	c.state.Store(callWaiting)
 	if l != nil && l.Submitted != nil {
 		l.Submitted(c.event(ctx, 0))
@@ -297,13 +299,13 @@ func (c *Call) Refuse(why error) {
 // begin takes the call out of the hands of the executor. If the call was withdrawn
 // it must not run, and begin returns why.
 func (c *Call) begin() error {
-	if c.state.CompareAndSwap(callWaiting, callRunning) {
-		return nil
+	if !c.state.CompareAndSwap(callWaiting, callRunning) {
+		panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
 	}
-	if c.state.CompareAndSwap(callWithdrawn, callRunning) {
+	if c.relay != nil && !c.why.CompareAndSwap(nil, &hasBegun) {
 		return *c.why.Load()
 	}
-	panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
+	return nil
 }
 
 // Parked tells the listener that the running call waits for op.

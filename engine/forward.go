@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/go-braid/braid/strand"
 )
@@ -53,7 +54,7 @@ func (r *relay) settled() {
 // queue goes on, and further attempts begin there. Ctx is the context that Submit
 // returned, or comes from it. R hears of this attempt from now on.
 func (c *Call) Forward(ctx context.Context, to Executor, r Relay) {
-	if !c.state.CompareAndSwap(callWaiting, callForwarded) && c.state.Load() != callWithdrawn {
+	if !c.state.CompareAndSwap(callWaiting, callForwarded) {
 		panic("engine: Forward of a call that is not submitted, or has begun")
 	}
 	c.relay = &relay{r, c.relay}
@@ -62,7 +63,7 @@ func (c *Call) Forward(ctx context.Context, to Executor, r Relay) {
 
 // arrive is Submit for a call that was forwarded.
 func (c *Call) arrive() {
-	if !c.state.CompareAndSwap(callForwarded, callWaiting) && c.state.Load() != callWithdrawn {
+	if !c.state.CompareAndSwap(callForwarded, callWaiting) {
 		panic("engine: a call was submitted twice")
 	}
 }
@@ -71,21 +72,10 @@ func (c *Call) arrive() {
 // withdrawn before. Who has the call refuses it, with the error why; to have that done
 // soon, cancel the context that Forward got. It is for executors that forward c, from
 // their Submit until Relay.Over, and may be called from any goroutine.
-func (c *Call) Withdraw(why error) bool {
-	if !c.why.CompareAndSwap(nil, &why) {
-		return false
-	}
-	for {
-		state := c.state.Load()
-		if state != callWaiting && state != callForwarded {
-			c.why.Store(nil)
-			return false
-		}
-		if c.state.CompareAndSwap(state, callWithdrawn) {
-			return true
-		}
-	}
-}
+func (c *Call) Withdraw(why error) bool { return c.why.CompareAndSwap(nil, &why) }
+
+// hasBegun stands for the reason of a Withdraw that comes too late.
+var hasBegun = errors.New("engine: the call has begun")
 
 // Places are the places that a call has in the executors that have forwarded it. The
 // parker of the strand that runs the call lends them. The zero Places are none.
