@@ -54,7 +54,7 @@ type Call struct {
 	expiry  *queueDeadline
 	after   func()                // see AfterBody
 	relay   *relay                // see Forward
-	why     atomic.Pointer[error] // of Withdraw, or hasBegun, for a call that is forwarded
+	why     atomic.Pointer[error] // of Withdraw, or errBegun, for a call that is forwarded
 	run     context.Context       // of an attempt that Begin began
 	stopRun context.CancelFunc
 	worker  int   // that runs it
@@ -302,7 +302,7 @@ func (c *Call) begin() error {
 	if !c.state.CompareAndSwap(callWaiting, callRunning) {
 		panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
 	}
-	if c.relay != nil && !c.why.CompareAndSwap(nil, &hasBegun) {
+	if c.relay != nil && !c.why.CompareAndSwap(nil, &errBegun) {
 		return *c.why.Load()
 	}
 	return nil

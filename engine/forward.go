@@ -74,8 +74,8 @@ func (c *Call) arrive() {
 // their Submit until Relay.Over, and may be called from any goroutine.
 func (c *Call) Withdraw(why error) bool { return c.why.CompareAndSwap(nil, &why) }
 
-// hasBegun stands for the reason of a Withdraw that comes too late.
-var hasBegun = errors.New("engine: the call has begun")
+// errBegun stands for the reason of a Withdraw that comes too late.
+var errBegun = errors.New("engine: the call has begun")
 
 // Places are the places that a call has in the executors that have forwarded it. The
 // parker of the strand that runs the call lends them. The zero Places are none.
