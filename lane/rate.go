@@ -53,7 +53,7 @@ func (b *bucket) wait(now time.Duration) time.Duration {
 
 // take lets a call through that need not wait.
 func (b *bucket) take(now time.Duration) {
-	if late := float64(now) - b.due; late >= 1 {
+	if late := float64(now) - b.due; late >= 1-noise {
 		b.due = float64(now)
 	} // else it is late because the clock has no fractions, and the rate must not suffer
 	b.due += b.interval
