@@ -232,7 +232,47 @@ func (p *parker) Park(ctx context.Context, op strand.Op, waits strand.Waitable) 
 		p.loop.holds.Add(1)
 		defer p.loop.holds.Add(-1)
 	}
-	return p.loop.current().wait(ctx, op, waits)
+	w := p.loop.current()
+	if c := w.co.call; c != nil && c.call != nil {
+		if places := c.call.Places(); places != (engine.Places{}) {
+			return p.lend(ctx, op, waits, places)
+		}
+	}
+	return w.wait(ctx, op, waits)
+}
+
+// lend parks the coroutine that runs, which has the places, and lends them meanwhile.
+func (p *parker) lend(ctx context.Context, op strand.Op, waits strand.Waitable, places engine.Places) error {
+	l := &lender{Waitable: waits, places: places, op: op}
+	err := p.loop.current().wait(ctx, op, l)
+	if l.lent {
+		places.Reclaim(reclaimer{p})
+	}
+	return err
+}
+
+// A lender is a Waitable that lends places once it is certain that the coroutine will
+// park.
+type lender struct {
+	strand.Waitable
+	places engine.Places
+	op     strand.Op
+	lent   bool
+}
+
+func (l *lender) Arm(wake func()) bool {
+	armed := l.Waitable.Arm(wake)
+	if armed {
+		l.lent = l.places.Lend(l.op)
+	}
+	return armed
+}
+
+// A reclaimer parks the coroutine that runs until it has a place again.
+type reclaimer struct{ *parker }
+
+func (r reclaimer) Park(ctx context.Context, op strand.Op, waits strand.Waitable) error {
+	return r.loop.current().wait(ctx, op, waits)
 }
 
 // Sleep implements [strand.Parker].

@@ -111,6 +111,9 @@ func (l *Loop) serve() {
 // Size implements [engine.Sizer]: it returns Config.Concurrency.
 func (l *Loop) Size() int { return l.cfg.Concurrency }
 
+// Host implements [engine.Hoster].
+func (l *Loop) Host() *engine.Host { return &l.host }
+
 // Start implements [engine.Executor]. It never waits: a loop admits every call,
 // and starts it in its next turn.
 func (l *Loop) Start(ctx context.Context, c *engine.Call) {

@@ -45,11 +45,11 @@ func (e *duty) Disarm() bool {
 
 // Starting is what package braid calls before a coroutine hands c to ex. While a
 // call is in flight on another engine, that can wake the loop; and so can a call to
-// the loop itself that may be between two attempts, when no coroutine of the loop
-// stands for it.
+// the loop itself that may be between two attempts, or wait in an executor in front of
+// it, when no coroutine of the loop stands for it.
 func (p *parker) Starting(c *engine.Call, ex engine.Executor) {
 	l := p.loop
-	if in, ok := engine.As[*Loop](ex); ok && in == l && c.Spec().Policy.Retry.Max == 0 {
+	if in, ok := engine.As[engine.Hoster](ex); ok && in == engine.Hoster(l) && c.Spec().Policy.Retry.Max == 0 {
 		return
 	}
 	l.holds.Add(1)

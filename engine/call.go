@@ -33,11 +33,12 @@ type Spec struct {
 // The states of a call, in their order. A retry goes back from callRunning or
 // callWaiting to callNew.
 const (
-	callNew     uint32 = iota // made, or between two attempts
-	callWaiting               // submitted to an engine
-	callClaimed               // about to be run or refused by who has claimed it
-	callRunning               // its body runs
-	callDone                  // complete
+	callNew       uint32 = iota // made, or between two attempts
+	callForwarded               // on its way to the next executor; see Forward
+	callWaiting                 // submitted to an engine
+	callClaimed                 // about to be run or refused by who has claimed it
+	callRunning                 // its body runs
+	callDone                    // complete
 )
 
 // A Call is one request to run a task. Make one with [NewCall] or, inside a
@@ -54,13 +55,12 @@ type Call struct {
 	index   int
 	policy  *Policy // nil: the zero Policy
 	body    Body
-	id      uint64
 
-	own   cancel.Context  // see Derive
-	base  context.Context // the context of the first Start
+	own   cancel.Context // see Derive
 	host  *Host
 	place atomic.Pointer[Place]         // where it runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
+	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
 
 	placed bool // bodyOver is to tell place
@@ -71,6 +71,8 @@ type rare struct {
 	id      uint64          // of a call that somebody hears of
 	base    context.Context // of the first Start, if it is not own
 	run     context.Context // of the attempt, from its submission on, if it is not own
+	derived *cancel.Context // that endWith has made for the attempt
+	relay   *relay          // see Forward
 	after   func()          // see AfterBody
 	hooks   []func(error)
 	expiry  *queueDeadline
@@ -270,7 +272,7 @@ func (c *Call) bodyOver() {
 // attempts.
 func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 	if c.state.Load() != callNew {
-		panic("engine: a call was submitted twice")
+		return c.arrive(ctx, h)
 	}
 	if c.attempt == 1 {
 		if ctx != context.Context(&c.own) {
@@ -295,12 +297,17 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 		c.seldom().expiry = q
 		ctx = q.start(ctx, d)
 	}
+	c.runUnder(ctx)
+	return ctx
+}
+
+// runUnder makes ctx the context of the attempt.
+func (c *Call) runUnder(ctx context.Context) {
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
 	} else if c.rare != nil {
 		c.rare.run = nil
 	}
-	return ctx
 }
 
 // endWith returns ctx, or one that comes from it, which ends with life as well and
@@ -310,6 +317,7 @@ func (c *Call) endWith(ctx context.Context, life *cancel.Context) context.Contex
 	if ctx != context.Context(own) {
 		own = new(cancel.Context)
 		own.Init(ctx, (*seat)(c))
+		c.seldom().derived = own
 	}
 	own.EndWith(life)
 	return own
@@ -384,7 +392,11 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		c.Refuse(strand.Err(ctx))
 		return nil, false
 	}
-	c.begin()
+	if why := c.begin(); why != nil {
+		c.bodyOver()
+		c.settle(c.based(), 0, false, why)
+		return nil, false
+	}
 	c.worker = int32(worker)
 	if l := c.host.Listener; l != nil && l.Started != nil {
 		l.Started(c.event(ctx, worker))
@@ -453,6 +465,9 @@ func (c *Call) Restart(why error) {
 		c.seldom().lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
+	if c.rare != nil && c.rare.relay != nil {
+		c.why.Store(nil)
+	}
 	c.state.Store(callWaiting)
 	if l != nil && l.Submitted != nil {
 		l.Submitted(c.event(ctx, 0))
@@ -473,7 +488,9 @@ func (c *Call) Progress(ctx context.Context, done, total int64) {
 // [ErrNotStarted] and why, or starts a further attempt. An executor calls either
 // Run or Refuse, once, for each Start.
 func (c *Call) Refuse(why error) {
-	c.begin()
+	if w := c.begin(); w != nil {
+		why = w
+	}
 	if q := c.expiry(); q != nil && errors.Is(why, q.over) {
 		// The context says that it was cancelled; it was the limit.
 		why = q.over
@@ -481,13 +498,18 @@ func (c *Call) Refuse(why error) {
 	c.settle(c.based(), 0, false, why)
 }
 
-// begin takes the call out of the hands of the executor.
-func (c *Call) begin() {
+// begin takes the call out of the hands of the executor. If the call was withdrawn
+// it must not run, and begin returns why.
+func (c *Call) begin() error {
 	if s := c.state.Load(); s == callClaimed {
 		c.state.Store(callRunning)
 	} else if s != callWaiting || !c.state.CompareAndSwap(callWaiting, callRunning) {
 		panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
 	}
+	if c.rare != nil && c.rare.relay != nil && !c.why.CompareAndSwap(nil, &errBegun) {
+		return *c.why.Load()
+	}
+	return nil
 }
 
 // Parked tells the listener that the running call waits for op.
@@ -509,6 +531,16 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 // settle ends an attempt: the call is retried or complete.
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry().release()
+	if c.rare != nil && c.rare.derived != nil {
+		c.rare.derived.Retire(errAttemptOver)
+		c.rare.derived = nil
+	}
+	var relays *relay
+	if c.rare != nil && c.rare.relay != nil {
+		relays, c.rare.relay = c.rare.relay, nil
+		relays.over(started, err)
+		c.why.Store(nil)
+	}
 	if err != nil && c.host.Executor != nil && c.based().Err() == nil && c.how().wantsRetry(int(c.attempt), started, err) {
 		if started {
 			c.seldom().lastErr = err
@@ -521,6 +553,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		}
 		c.attempt++
 		c.state.Store(callNew)
+		relays.settled()
 		go c.again(delay)
 		return
 	}
@@ -560,6 +593,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	for _, f := range hooks {
 		f(err)
 	}
+	relays.settled()
 }
 
 // again starts the next attempt after a pause, in which the call holds no slot
@@ -581,6 +615,9 @@ func (c *Call) event(ctx context.Context, worker int) Event {
 }
 
 var nextID atomic.Uint64
+
+// errAttemptOver is the cause of a context that belongs to an attempt alone.
+var errAttemptOver = errors.New("engine: the attempt that the context belongs to is over")
 
 // Blame returns the error of a part of the call's work, of which the call answers for
 // several, as if that had been a call of its own: a [TaskError] that tells what has ended

@@ -49,6 +49,12 @@ type Chunker interface {
 	Chunks()
 }
 
+// A Hoster is an executor that shows what it tells calls about itself.
+type Hoster interface {
+	// Host returns it. It must not be changed.
+	Host() *Host
+}
+
 // As finds the first executor that has the capability T in the chain that
 // begins with ex and goes on with Unwrap() Executor. Executors that wrap others
 // offer that method, and so do not hide what those can do.
@@ -92,9 +98,12 @@ func NewGoroutines(l *Listener) *Goroutines {
 // Chunks implements [Chunker].
 func (g *Goroutines) Chunks() {}
 
+// Host implements [Hoster].
+func (g *Goroutines) Host() *Host { return &g.host }
+
 // Start implements [Executor]. It never waits.
 func (g *Goroutines) Start(ctx context.Context, c *Call) {
-	ctx, _ = strand.Enter(ctx)
+	ctx = enter(ctx, c)
 	ctx = c.Submit(ctx, &g.host)
 	go c.Run(ctx, 0)
 }
@@ -115,6 +124,9 @@ func NewSerial(l *Listener) *Serial {
 // Chunks implements [Chunker].
 func (s *Serial) Chunks() {}
 
+// Host implements [Hoster].
+func (s *Serial) Host() *Host { return &s.host }
+
 // Size implements [Sizer]: it returns 1.
 func (s *Serial) Size() int { return 1 }
 
@@ -124,15 +136,14 @@ func (s *Serial) Size() int { return 1 }
 func (s *Serial) Start(ctx context.Context, c *Call) {
 	if c.Attempt() > 1 {
 		// The Start of the first attempt is still waiting, for this one too.
-		ctx, _ = strand.Enter(c.Submit(ctx, &s.host))
+		ctx = enter(c.Submit(ctx, &s.host), c)
 		c.Run(ctx, 0)
 		return
 	}
 	var complete strand.Event
 	c.OnDone(func(error) { complete.Set() })
 	ctx = c.Submit(ctx, &s.host)
-	run, _ := strand.Enter(ctx)
-	go c.Run(run, 0)
+	go c.Run(enter(ctx, c), 0)
 	// Cancelling reaches the body through ctx; the wait for its end is not
 	// cut short, or two calls would overlap.
 	_ = complete.Wait(context.WithoutCancel(ctx))

@@ -110,6 +110,9 @@ func (s *seat) Sleep(ctx context.Context, d time.Duration) error {
 // Yield implements [strand.Parker].
 func (s *seat) Yield(ctx context.Context) { strand.Goroutine{}.Yield(ctx) }
 
+// Parallel implements [strand.Parallel].
+func (s *seat) Parallel() { strand.Goroutine{}.Parallel() }
+
 // Now implements [strand.Parker].
 func (s *seat) Now() time.Time { return time.Now() }
 

@@ -132,6 +132,9 @@ func environ(cfg Config, all []string) []string {
 	return append(env, cfg.limits().Environ()...)
 }
 
+// Host implements [engine.Hoster].
+func (p *Pool) Host() *engine.Host { return &p.host }
+
 // Size implements [engine.Sizer]: it returns the number of workers that there can be.
 func (p *Pool) Size() int { return p.cfg.Workers }
 

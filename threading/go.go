@@ -226,6 +226,9 @@ func (l *loose) Sleep(ctx context.Context, d time.Duration) error {
 // Yield implements [strand.Parker].
 func (l *loose) Yield(ctx context.Context) { strand.Goroutine{}.Yield(ctx) }
 
+// Parallel implements [strand.Parallel].
+func (l *loose) Parallel() { strand.Goroutine{}.Parallel() }
+
 // Now implements [strand.Parker].
 func (l *loose) Now() time.Time { return time.Now() }
 

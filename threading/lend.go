@@ -34,6 +34,8 @@ type lender struct {
 	ctx    context.Context
 	op     strand.Op
 	armed  bool
+	lent   bool // this one has lent the slot
+	away   bool // and the places in executors in front of the pool
 }
 
 func (l *lender) Arm(wake func()) bool {
@@ -72,11 +74,15 @@ func (l *lender) lend() {
 	}
 	if first && w.lender == nil && w.resume == nil && p.lent < p.cfg.MaxLent {
 		w.lender = l.note
+		l.lent = true
 		p.lent++
 		p.running--
 		p.schedule()
 	}
 	p.unlock()
+	if l.lent && l.call != nil {
+		l.away = l.call.Places().Lend(l.op)
+	}
 	if first && l.observed() {
 		l.call.Parked(l.ctx, w.id, l.op)
 	}
@@ -86,6 +92,11 @@ func (l *lender) lend() {
 func (l *lender) reclaim() {
 	w := l.worker
 	p := w.pool
+	if l.away {
+		// From the outside to the inside, as on arrival: so nobody holds what another
+		// one waits for.
+		l.call.Places().Reclaim(strand.Goroutine{})
+	}
 	p.mu.Lock()
 	n := l.note.Load()
 	if n&noteEnded != 0 || n < noteParked {

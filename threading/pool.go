@@ -146,6 +146,9 @@ func (p *Pool) update() {
 	}
 }
 
+// Host implements [engine.Hoster].
+func (p *Pool) Host() *engine.Host { return &p.host }
+
 // Size implements [engine.Sizer]: it returns the number of slots.
 func (p *Pool) Size() int {
 	p.mu.Lock()

@@ -136,7 +136,7 @@ func (w *worker) isCaller() bool {
 
 // canSpawn reports whether c may wait on the worker rather than in the injector.
 func (w *worker) canSpawn(c *engine.Call) bool {
-	return c.IsPlain() && w.pool.flags.Load()&flagShut == 0 &&
+	return c.IsPlain() && !c.IsForwarded() && w.pool.flags.Load()&flagShut == 0 &&
 		(w.local == nil || w.local.len() < w.pool.share)
 }
 

@@ -15,7 +15,7 @@ const (
 	core    = "strand engine braid"
 	engines = "threading multiprocessing asyncio"
 
-	examples = core + " " + engines + " sim record dashboard choose cluster cli tasks"
+	examples = core + " " + engines + " lane sim record dashboard choose cluster cli tasks"
 )
 
 // Modules of others, by what they are for.
@@ -55,6 +55,7 @@ var house = []rule{
 	{"multiprocessing/connection", core + " multiprocessing internal/*", system}, // apart, for package net
 	{"asyncio", core + " internal/*", system},
 	{"sim", core + " asyncio internal/*", ""},
+	{"lane", core + " internal/*", ""}, // in front of any engine, and so of none in particular
 
 	{"record", core + " internal/*", ""},
 	{"dashboard", core + " record internal/*", ""},
@@ -79,7 +80,8 @@ var houseTests = []rule{
 	{"strand", "braid asyncio", ""},                            // its objects must work in every world
 	{"braid", engines + " multiprocessing/connection sim", ""}, // examples need an engine, and one program must give one answer on all
 	{"multiprocessing", "multiprocessing/connection", ""},      // its connections are of all kinds
-	{"cli", "tasks", ""}, // the command's manual is full of them, and its examples are tests
+	{"lane", engines, ""},                                      // it must work in front of each
+	{"cli", "tasks", ""},                                       // the command's manual is full of them, and its examples are tests
 }
 
 // What the core may stand on, with all that its dependencies bring along, on
