@@ -30,8 +30,9 @@
 //
 // Waiters are served strictly in the order of their arrival, and what they wait
 // for is handed to them: a strand that arrives later cannot overtake one that
-// waits. Two objects differ: an [RWMutex] lets in all waiting readers at once, and
-// those that a [Condition] notifies, in order, queue for its lock anew.
+// waits. Three objects differ: an [RWMutex] lets in all waiting readers at once, those
+// that a [Condition] notifies, in order, queue for its lock anew, and goroutines that
+// wait for a [Mutex] can be overtaken for a millisecond.
 //
 // # Identity
 //
