@@ -97,7 +97,8 @@ func (o options) check() error {
 	return nil
 }
 
-// run measures, and writes the reports of what was measured even if a suite fails.
+// run measures, and writes the reports after each suite: of a run that takes hours
+// and fails in the end, something is left.
 func (o options) run() error {
 	if err := o.check(); err != nil {
 		return err
@@ -115,9 +116,9 @@ func (o options) run() error {
 		if err := o.runSuite(s, &found); err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", s.name, err))
 		}
-	}
-	for _, out := range outputs {
-		failures = append(failures, out.write(found))
+		for _, out := range outputs {
+			failures = append(failures, out.write(found))
+		}
 	}
 	return errors.Join(failures...)
 }
