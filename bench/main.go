@@ -15,7 +15,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -148,7 +147,7 @@ func (o options) runSuite(s suite, found *results) error {
 			rows = append(rows, r)
 		}
 		left = append(left, out...)
-		found.machine.Python = cmp.Or(found.machine.Python, c.python())
+		found.machine.addPython(c.python())
 	}
 	slices.Sort(left)
 	left = slices.Compact(left)
