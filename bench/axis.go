@@ -17,7 +17,7 @@ type axis struct {
 const inset = 20
 
 // mostTicks is how many ticks have room for their labels.
-const mostTicks = 6
+const mostTicks = 5
 
 // newLogAxis is a logarithmic axis that shows all values that can be shown on one:
 // those that are positive and finite.

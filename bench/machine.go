@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,6 +46,18 @@ func thisMachine(args []string) machine {
 		Modules:    peerModules(),
 		Command:    strings.Join(append([]string{"go run -C bench ."}, args...), " "),
 		Date:       time.Now().UTC().Format(time.RFC3339),
+	}
+}
+
+// addPython adds an interpreter to those that were used. Suites may need modules
+// that not every one has.
+func (m *machine) addPython(version string) {
+	switch {
+	case version == "" || slices.Contains(strings.Split(m.Python, ", "), version):
+	case m.Python == "":
+		m.Python = version
+	default:
+		m.Python += ", " + version
 	}
 }
 

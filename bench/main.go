@@ -15,7 +15,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -97,7 +96,8 @@ func (o options) check() error {
 	return nil
 }
 
-// run measures, and writes the reports of what was measured even if a suite fails.
+// run measures, and writes the reports after each suite: of a run that takes hours
+// and fails in the end, something is left.
 func (o options) run() error {
 	if err := o.check(); err != nil {
 		return err
@@ -115,9 +115,9 @@ func (o options) run() error {
 		if err := o.runSuite(s, &found); err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", s.name, err))
 		}
-	}
-	for _, out := range outputs {
-		failures = append(failures, out.write(found))
+		for _, out := range outputs {
+			failures = append(failures, out.write(found))
+		}
 	}
 	return errors.Join(failures...)
 }
@@ -147,7 +147,7 @@ func (o options) runSuite(s suite, found *results) error {
 			rows = append(rows, r)
 		}
 		left = append(left, out...)
-		found.machine.Python = cmp.Or(found.machine.Python, c.python())
+		found.machine.addPython(c.python())
 	}
 	slices.Sort(left)
 	left = slices.Compact(left)

@@ -260,3 +260,16 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		}
 	}
 }
+
+func TestMachineKnowsEachPythonOnce(t *testing.T) {
+	var m machine
+	for _, v := range []string{"", "CPython 3.11.2", "CPython 3.11.20", "", "CPython 3.11.2"} {
+		m.addPython(v)
+	}
+	if m.Python != "CPython 3.11.2, CPython 3.11.20" {
+		t.Errorf("Python is %q", m.Python)
+	}
+	if m := thisMachine([]string{"-short", "threading"}); m.CPU == "" || m.Cores < 1 || m.Command != "go run -C bench . -short threading" {
+		t.Errorf("this machine is %+v", m)
+	}
+}

@@ -50,7 +50,7 @@ func threadingCases(short bool) ([]benchCase, func(), error) {
 		sleepCase(n(1_000_000, 10_000), n(50_000, 1_000)),
 		tailCase(n(200_000, 5_000), time.Microsecond),
 	)
-	cases = append(cases, primitiveCases(n(200_000, 4_000))...)
+	cases = append(cases, primitiveCases(n(1_000_000, 4_000))...)
 	return cases, func() { os.RemoveAll(dir) }, nil
 }
 

@@ -62,12 +62,17 @@ func primitiveCases(n int) []benchCase {
 func (p primitive) time(strands, n int) ([]float64, error) {
 	work, check := p.prepare(strands)
 	times := max(1, n/strands)
+	gate := make(chan struct{})
+	var g errgroup.Group
+	for i := range strands {
+		g.Go(func() error {
+			<-gate
+			return work(i, times)
+		})
+	}
 	runtime.GC()
 	values, err := perTask(times*strands, func() error {
-		var g errgroup.Group
-		for i := range strands {
-			g.Go(func() error { return work(i, times) })
-		}
+		close(gate)
 		return g.Wait()
 	})
 	if err != nil {
