@@ -78,10 +78,11 @@ func ForEach(ctx context.Context, ex Executor, n int, fn func(ctx context.Contex
 
 // An ItemError is the failure of one item of [MapSlice] or [ForEach].
 type ItemError struct {
-	Index int
-	Err   error
+	Index int   // of the item, from 0
+	Err   error // what the item's function returned, or a *PanicError
 }
 
+// Error says which item and what.
 func (e *ItemError) Error() string { return fmt.Sprintf("item %d: %v", e.Index, e.Err) }
 
 // Unwrap returns the failure itself.

@@ -12,11 +12,11 @@ import (
 
 // A SlowTask is a task that has run for longer than Config.Slow.
 type SlowTask struct {
-	Pool   string
-	Task   string // empty for a closure without a name
-	Index  int    // which of a number of calls of the same task, from 0
-	Worker int
-	Start  time.Time
+	Pool   string    // the name of the pool
+	Task   string    // empty for a closure without a name
+	Index  int       // which of a number of calls of the same task, from 0
+	Worker int       // the number of the worker that runs it, from 1
+	Start  time.Time // when it began to run
 }
 
 // observes reports whether something has to be done around each call.
