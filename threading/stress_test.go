@@ -26,7 +26,6 @@ func TestStress(t *testing.T) {
 		"relaxed": {Workers: 3, Queue: 128},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg.Listener = nil
 			s := &stress{t: t, pool: threading.NewPool(cfg)}
 			s.play()
 		})
@@ -39,9 +38,9 @@ type stress struct {
 	pool *threading.Pool
 	lock strand.Mutex
 
-	submitted, begun, refused atomic.Int64 // calls
-	functions, called         atomic.Int64 // of Pool.Go: admitted, and begun
-	outcomes, left            sync.WaitGroup
+	submitted, begun, refused atomic.Int64   // calls
+	functions, called         atomic.Int64   // of Pool.Go: admitted, and begun
+	all                       sync.WaitGroup // who may submit more, each added by another one
 }
 
 func (s *stress) play() {
@@ -49,9 +48,8 @@ func (s *stress) play() {
 	if testing.Short() {
 		rounds = 30
 	}
-	var submitters sync.WaitGroup
 	for i := range 4 {
-		submitters.Go(func() {
+		s.all.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(i), 1))
 			for range rounds {
 				s.submit(bg, random, 2)
@@ -76,9 +74,7 @@ func (s *stress) play() {
 			runtime.Gosched()
 		}
 	})
-	submitters.Wait()
-	s.outcomes.Wait()
-	s.left.Wait()
+	s.all.Wait()
 	if err := s.pool.Drain(bg); err != nil {
 		s.t.Errorf("Drain = %v", err)
 	}
@@ -107,15 +103,19 @@ func (s *stress) play() {
 func (s *stress) submit(ctx context.Context, random *rand.Rand, levels int) {
 	a, b := random.Uint64(), random.Uint64()
 	if a%4 == 0 {
+		s.all.Add(1)
 		// Or it would not be called if its turn came after the end of who submits it.
 		err := s.pool.Go(context.WithoutCancel(ctx), func(ctx context.Context) {
+			defer s.all.Done()
 			s.called.Add(1)
 			s.work(ctx, rand.New(rand.NewPCG(a, b)), levels)
 		})
-		switch {
-		case err == nil:
+		if err == nil {
 			s.functions.Add(1)
-		case !errors.Is(err, engine.ErrNotStarted):
+			return
+		}
+		s.all.Done()
+		if !errors.Is(err, engine.ErrNotStarted) {
 			s.t.Errorf("Go = %v", err)
 		}
 		return
@@ -137,7 +137,7 @@ func (s *stress) submit(ctx context.Context, random *rand.Rand, levels int) {
 		}
 		return nil
 	}, braid.Priority(int(b%8)/6))
-	s.outcomes.Go(func() {
+	s.all.Go(func() {
 		err := outcomeOf(f)
 		refused := errors.Is(err, braid.ErrNotStarted)
 		if refused {
@@ -174,7 +174,7 @@ func (s *stress) work(ctx context.Context, random *rand.Rand, levels int) {
 			if a%2 == 0 {
 				ctx = context.WithoutCancel(ctx)
 			}
-			s.left.Go(func() {
+			s.all.Go(func() {
 				if s.lock.Lock(ctx) == nil {
 					s.lock.Unlock()
 				}
