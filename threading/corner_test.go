@@ -132,3 +132,30 @@ func TestContextOfDeadWorker(t *testing.T) {
 		}
 	})
 }
+
+// TestGhostsAreNothing has a call, which waited on its worker, cancelled while the pool is
+// paused: its entry is still there, but nothing to wait for.
+func TestGhostsAreNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, threading.Config{Workers: 1})
+		f := run(p, func(ctx context.Context) error {
+			p.Pause()
+			runWith(ctx, p, nothing).Cancel(nil)
+			return nil
+		})
+		succeeded(t, f)
+		loaded(t, p, load{})
+		drained := make(chan error, 1)
+		go func() { drained <- p.Drain(bg) }()
+		synctest.Wait()
+		select {
+		case err := <-drained:
+			if err != nil {
+				t.Errorf("Drain = %v", err)
+			}
+		default:
+			t.Error("Drain waits for a pool with nothing in it")
+		}
+		p.Resume()
+	})
+}
