@@ -163,8 +163,19 @@ func (p *Pool) awaitQuiet(ctx context.Context, gone bool) error {
 
 // isQuiet needs p.mu.
 func (p *Pool) isQuiet(gone bool) bool {
-	return p.running == 0 && p.lent == 0 && p.settling == 0 && p.injector.live == 0 &&
-		p.putters.Len() == 0 && !p.hasLocalWork() && (!gone || p.all.Len() == 0)
+	return p.running == 0 && p.lent == 0 && p.settling == 0 && p.putters.Len() == 0 &&
+		p.queued() == 0 && (!gone || p.all.Len() == 0)
+}
+
+// queued returns the number of entries without the ghosts. While no slot is held that is
+// exact, and a call that was claimed by who is about to refuse it counts until he has
+// p.mu: if its entry is gone already, there is one ghost too few. It needs p.mu.
+func (p *Pool) queued() int {
+	n := p.injector.live - int(p.ghosts.Load())
+	for _, w := range *p.victims.Load() {
+		n += w.local.len()
+	}
+	return n
 }
 
 // wakeQuiet wakes those whose wait is over. It needs p.mu.

@@ -106,10 +106,7 @@ func (w *worker) looseFor(parent context.Context) *loose {
 }
 
 func (w *worker) newLoose(parent context.Context) *loose {
-	if w.loose != nil {
-		w.loose.ctx.Retire(context.Canceled)
-		w.loose = nil
-	}
+	w.dropLoose()
 	l := &loose{parent: parent, worker: w}
 	l.ctx.Init(parent, l)
 	l.ctx.EndWith(&w.pool.life)
@@ -118,6 +115,15 @@ func (w *worker) newLoose(parent context.Context) *loose {
 		w.loose = l
 	}
 	return l
+}
+
+// dropLoose ends the context that was kept for the next function, with what watches it in
+// its parent. It is not called under Pool.mu: calls may end with it.
+func (w *worker) dropLoose() {
+	if l := w.loose; l != nil {
+		w.loose = nil
+		l.ctx.Retire(context.Canceled)
+	}
 }
 
 // runFunctions runs e, which is a function, and further ones until there is a call to run
@@ -169,9 +175,11 @@ func (w *worker) endFunction(l *loose) {
 	if l.self.Load() != nil {
 		l.self.Swap(nil).End()
 	}
+	if l != w.loose {
+		l.ctx.Retire(context.Canceled) // nobody else gets it
+	}
 	if w.pool.exact {
-		w.now = nil
-		w.over()
+		w.over(nil)
 	}
 }
 
@@ -182,8 +190,7 @@ func (w *worker) dropped() {
 	p.refused++
 	p.mu.Unlock()
 	if p.exact {
-		w.now = nil
-		w.over()
+		w.over(nil)
 	}
 }
 

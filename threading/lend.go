@@ -159,19 +159,18 @@ type resumer struct {
 func (r *resumer) grant() { close(r.slot) }
 
 // Over implements [engine.Place].
-func (w *worker) Over(*engine.Call) { w.over() }
+func (w *worker) Over(c *engine.Call) { w.over(&c.Note) }
 
 // over marks the end of a run, whose outcome nobody has heard of yet. Where the bounds
 // are tight it gives back the slot as well: who submits the next call as soon as this one
 // is complete finds room for it. The worker takes on no other task until the outcome is
 // delivered.
-func (w *worker) over() {
+func (w *worker) over(note *atomic.Uint32) {
 	p := w.pool
 	if p.cfg.Listener != nil {
 		w.events.Lock()
 		defer w.events.Unlock()
 	}
-	note := w.now
 	if !p.exact && note.CompareAndSwap(0, noteEnded) {
 		return
 	}
@@ -211,7 +210,8 @@ const maxDepth = 1000
 
 // joins reports whether the caller, who is about to wait, may run a call on the worker.
 func (w *worker) joins() bool {
-	return !w.pool.exact && w.pool.cfg.MaxLent > 0 && w.depth < maxDepth && w.isCaller()
+	p := w.pool
+	return !p.exact && p.cfg.MaxLent > 0 && p.flags.Load()&flagPaused == 0 && w.isCaller() && w.depth < maxDepth
 }
 
 // Join implements [engine.Place].

@@ -20,6 +20,7 @@ type worker struct {
 	pool      *Pool
 	id        int
 	goroutine goroutine.ID
+	gone      atomic.Bool // the goroutine has left the pool: another one may be the same by its ID
 	state     any
 	ready     bool // Init has succeeded
 	place     engine.Place
@@ -32,10 +33,9 @@ type worker struct {
 	searching bool // it is counted in Pool.searching
 	looking   atomic.Bool
 	ticks     uint32
-	now       *atomic.Uint32 // the note of what it runs
-	depth     int            // of calls that run inside one another
-	nested    atomic.Int32   // the same, for others to see
-	spawns    atomic.Uint64  // calls put into local
+	depth     int           // of calls that run inside one another
+	nested    atomic.Int32  // the same, for others to see
+	spawns    atomic.Uint64 // calls put into local
 	loose     *loose
 	labels    context.Context // the profiler labels that it runs with, or nil
 
@@ -119,19 +119,16 @@ const lingers = 4
 
 // runCall runs a call that the worker has claimed.
 func (w *worker) runCall(c *engine.Call) {
-	outer := w.now
-	w.now = &c.Note
 	if p := w.pool; p.cfg.observes() {
 		w.observe(c)
 	} else {
 		c.RunAt(&w.place, w.id)
 	}
-	w.now = outer
 }
 
 // isCaller reports whether the caller is the worker's own goroutine.
 func (w *worker) isCaller() bool {
-	return w.goroutine != 0 && w.goroutine == goroutine.Current()
+	return w.goroutine != 0 && w.goroutine == goroutine.Current() && !w.gone.Load()
 }
 
 // canSpawn reports whether c may wait on the worker rather than in the injector.
@@ -332,6 +329,9 @@ func (w *worker) steal() (entry, bool) {
 			}
 		}
 		if v.local.batch.len() > 0 && w.stealBatch(v) {
+			if w.local.batch.len() > 1 {
+				p.offer() // who looked meanwhile has seen them nowhere
+			}
 			if e, ok := w.nextOfBatch(); ok {
 				return e, true
 			}
@@ -392,6 +392,7 @@ func (w *worker) settle() {
 // do. It reports false if the worker is to end.
 func (w *worker) rest() bool {
 	p := w.pool
+	w.dropLoose()
 	p.mu.Lock()
 	w.giveBack()
 	p.idle = append(p.idle, w)
@@ -425,7 +426,6 @@ func (w *worker) giveBack() {
 		p.running--
 		w.slotless = true
 	}
-	w.now, w.loose = nil, nil
 	if w.local != nil {
 		w.local.batch.forget()
 	}
@@ -450,6 +450,8 @@ func (w *worker) exit(ended bool) {
 // leave takes the worker off the books. What waits on it goes to the others.
 func (w *worker) leave() {
 	p := w.pool
+	w.gone.Store(true)
+	w.dropLoose()
 	p.mu.Lock()
 	defer p.unlock()
 	w.giveBack()
