@@ -2,6 +2,7 @@ package threading
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"runtime/debug"
@@ -42,9 +43,8 @@ func (p *Pool) goCall(ctx context.Context, fn func(context.Context)) error {
 	f := &function{pool: p, fn: fn}
 	f.call.Init(engine.Spec{}, f)
 	p.Start(f.call.Derive(ctx), &f.call)
-	f.admitted.Store(true)
-	if err := f.refusal.Load(); err != nil {
-		return *err
+	if f.admitted.Store(true); f.refusal.Load() != nil {
+		return *f.refusal.Load()
 	}
 	return nil
 }
@@ -70,8 +70,9 @@ func (f *function) Done(err error) {
 	if err == nil {
 		return
 	}
-	if !f.admitted.Load() {
+	if !f.admitted.Load() && errors.Is(err, engine.ErrNotStarted) {
 		f.refusal.Store(&err)
+		return // Go returns it
 	}
 	if !engine.Cancelled(err) {
 		f.pool.unobserved(err)

@@ -299,6 +299,10 @@ func (w *worker) regain() {
 		return
 	}
 	r := p.queueForSlot()
+	w.resume = r // nobody lends what it has not got
 	p.unlock()
 	<-r.slot
+	p.mu.Lock()
+	w.resume = nil
+	p.mu.Unlock()
 }

@@ -249,6 +249,12 @@ func (h *half) filled(need uint64) (uint64, error) {
 	return tail - h.own, nil
 }
 
+// publish sets an index, before this side looks whether the other one sleeps; the other
+// one says that it sleeps, by a Swap as well, before it looks at the index: so one of the
+// two sees the other. Store would do by Go's memory model. But the race detector leaves
+// memory that is not Go's to plain stores, which a processor may delay beyond a load.
+func publish(index *atomic.Uint64, i uint64) { index.Swap(i) }
+
 func roundUp(n int) uint64 { return (uint64(n) + 7) &^ 7 }
 
 // Send implements [Link].
@@ -326,7 +332,7 @@ func (r *Ring) send(h Header, small, bulk []byte, wake bool) error {
 		copy(b[headerSize+n:], bulk[:m])
 		seal(b[:headerSize+covered(n+m)], nil)
 		r.out.own += need
-		r.out.words.tail.Store(r.out.own)
+		publish(&r.out.words.tail, r.out.own)
 		small, bulk = small[n:], bulk[m:]
 		if len(small)+len(bulk) == 0 {
 			break
@@ -361,7 +367,7 @@ func (r *Ring) goHome() {
 	putHeader(b, &fragment{Header: Header{Kind: kindSkip, Seq: skip}})
 	seal(b, nil)
 	h.own += headerSize + skip
-	h.words.tail.Store(h.own)
+	publish(&h.words.tail, h.own)
 	h.look = h.own
 }
 
@@ -438,7 +444,7 @@ func (r *Ring) awaitRoom(need uint64) error {
 		// What was sent quietly must be taken out first.
 		r.wakeReader()
 		flag := &r.out.words.crowded
-		flag.Store(1)
+		flag.Swap(1)
 		if room, err = r.out.room(need); err != nil {
 			return err
 		}
@@ -456,7 +462,7 @@ func (r *Ring) giveBack() {
 	if r.lent > 0 {
 		r.in.own += uint64(r.lent)
 		r.lent = 0
-		r.in.words.head.Store(r.in.own)
+		publish(&r.in.words.head, r.in.own)
 		r.wakeWriter()
 	}
 }
@@ -510,7 +516,7 @@ func (r *Ring) TryRecv() (Frame, bool, error) {
 				return Frame{}, false, corrupt("it leaves out %d bytes of %d", f.Seq, n)
 			}
 			r.in.own += size + f.Seq
-			r.in.words.head.Store(r.in.own)
+			publish(&r.in.words.head, r.in.own)
 			r.wakeWriter()
 			continue
 		}
@@ -527,7 +533,7 @@ func (r *Ring) TryRecv() (Frame, bool, error) {
 		}
 		r.message.buf = append(r.message.buf, payload...)
 		r.in.own += size
-		r.in.words.head.Store(r.in.own)
+		publish(&r.in.words.head, r.in.own)
 		r.wakeWriter()
 		if fr, ok := r.message.frame(); ok {
 			return fr, true, nil
@@ -559,7 +565,7 @@ func (r *Ring) Await() error {
 	}
 	r.payDebt()
 	flag := &r.in.words.hungry
-	flag.Store(1)
+	flag.Swap(1)
 	if r.isReady() {
 		flag.Store(0)
 		r.receive.Unlock()
