@@ -1,103 +1,156 @@
 // Package deque is the queue of one worker from which others steal.
+//
+// The algorithm is that of Chase and Lev, "Dynamic Circular Work-Stealing Deque"
+// (SPAA 2005), with its memory order as shown to be enough by Lê, Pop, Cohen and
+// Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models"
+// (PPoPP 2013): Go's atomic operations are sequentially consistent and give all of it.
+// As in the deque of [sync.Pool], a thief first takes the index and then reads the slot
+// and clears it, and a deque that is full gets another buffer rather than a copy. So
+// whoever takes an element leaves no reference to it behind, and the owner writes its
+// slots without atomic operations. The README beside the code has the proof.
 package deque
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
-// A Deque holds pointers.
+// A Deque holds pointers. Its owner alone calls Push, Pop and Peek, at the bottom (last
+// in, first out); anybody calls Steal, at the top (first in, first out), Len and Empty.
+// The owner may be another goroutine from time to time if one has synchronized with the
+// next. No method blocks.
+//
+// The zero Deque is empty and ready for use; it allocates nothing before the first Push.
+// A Deque must not be copied after that.
 type Deque[T any] struct {
-	top    atomic.Uint64
-	_      [56]byte
-	bottom atomic.Uint64
-	buf    atomic.Pointer[buffer[T]]
-	_      [48]byte
+	// The elements are those with the indices from top up to, but without, bottom.
+	// Indices wrap around, so they are compared by their difference.
+	_      pad
+	top    atomic.Uint64 // changed by compare and swap; never goes back
+	_      pad
+	bottom atomic.Uint64 // changed by the owner
+	buf    atomic.Pointer[buffer]
+	_      pad
 }
 
-type buffer[T any] struct {
-	mask  uint64
-	slots []atomic.Pointer[T]
-}
+// A pad keeps what is before it and what is behind it on different cache lines, which
+// are up to 128 bytes long, or are fetched in pairs.
+type pad [128]byte
 
-// Push adds v at the bottom.
+// Push adds v, which must not be nil, at the bottom. It allocates when the buffer is
+// full, and does not limit the number of elements: that is the caller's affair.
 func (d *Deque[T]) Push(v *T) {
-	b, t := d.bottom.Load(), d.top.Load()
-	a := d.buf.Load()
-	if a == nil || b-t > a.mask {
-		a = d.grow(a, t, b)
+	if v == nil {
+		panic("deque: Push of nil, which Pop could not tell from an empty deque; push a pointer to something")
 	}
-	a.slots[b&a.mask].Store(v)
+	b := d.bottom.Load()
+	a := d.buf.Load().holder(b)
+	if a == nil || atomic.LoadPointer(a.slot(b)) != nil {
+		a = d.extend(b)
+	}
+	*a.slot(b) = unsafe.Pointer(v)
 	d.bottom.Store(b + 1)
 }
 
-func (d *Deque[T]) grow(a *buffer[T], t, b uint64) *buffer[T] {
-	n := uint64(32)
-	if a != nil {
-		n = 2 * (a.mask + 1)
+// extend gives the deque another buffer, for the indices from b on, because the slot of
+// b is not free: its element is there still, or a thief has taken it but not yet read it.
+func (d *Deque[T]) extend(b uint64) *buffer {
+	t, old := d.top.Load(), d.buf.Load()
+	n := minSize
+	if old != nil {
+		n = len(old.slots)
+		if b-t > uint64(n/2) {
+			n *= 2
+		}
 	}
-	g := &buffer[T]{mask: n - 1, slots: make([]atomic.Pointer[T], n)}
-	for i := t; i != b; i++ {
-		g.slots[i&g.mask].Store(a.slots[i&a.mask].Load())
+	a := &buffer{base: b, slots: make([]unsafe.Pointer, n)}
+	a.older.Store(old)
+	// Forget the buffers whose indices have all been taken.
+	for x := a; x != nil; x = x.older.Load() {
+		if int64(t-x.base) >= 0 {
+			x.older.Store(nil)
+		}
 	}
-	d.buf.Store(g)
-	return g
+	d.buf.Store(a)
+	return a
 }
 
-// Pop takes from the bottom.
+// Pop removes the element at the bottom and returns it, or nil if the deque is empty.
 func (d *Deque[T]) Pop() *T {
 	b, t := d.bottom.Load(), d.top.Load()
 	if b == t {
+		d.shrink()
 		return nil
 	}
 	b--
-	d.bottom.Store(b)
-	t = d.top.Load()
-	a := d.buf.Load()
-	if int64(b-t) < 0 {
-		d.bottom.Store(t)
-		return nil
-	}
-	v := a.slots[b&a.mask].Load()
 	if b == t {
+		// The last one goes to whoever moves top.
 		if !d.top.CompareAndSwap(t, t+1) {
-			v = nil
+			return nil
 		}
-		d.bottom.Store(t + 1)
-		return v
+	} else {
+		d.bottom.Store(b)
+		t = d.top.Load()
+		if n := int64(b - t); n <= 0 { // thieves have taken the others meanwhile
+			won := n == 0 && d.top.CompareAndSwap(t, t+1)
+			d.bottom.Store(b + 1)
+			if !won {
+				return nil
+			}
+		}
 	}
-	a.slots[b&a.mask].Store(nil)
+	p := d.buf.Load().holder(b).slot(b)
+	v := (*T)(*p)
+	*p = nil
+	if b == t {
+		d.shrink()
+	}
 	return v
 }
 
-// Steal takes from the top.
+// shrink gives a large buffer up. The deque must be empty.
+func (d *Deque[T]) shrink() {
+	if a := d.buf.Load(); a != nil && len(a.slots) > maxEmpty {
+		d.buf.Store(nil)
+	}
+}
+
+// Peek returns the element that Pop would return, or nil if the deque is empty. It
+// leaves it there, for Pop or a thief.
+func (d *Deque[T]) Peek() *T {
+	b := d.bottom.Load()
+	if b == d.top.Load() {
+		return nil
+	}
+	return (*T)(atomic.LoadPointer(d.buf.Load().holder(b - 1).slot(b - 1)))
+}
+
+// Steal removes the element at the top and returns it. If there is none, it returns nil
+// and false; if somebody else took it at the same time, nil and true: the caller may try
+// again.
 func (d *Deque[T]) Steal() (v *T, retry bool) {
 	t := d.top.Load()
-	b := d.bottom.Load()
-	if int64(b-t) <= 0 {
+	if int64(d.bottom.Load()-t) <= 0 {
 		return nil, false
 	}
-	a := d.buf.Load()
-	v = a.slots[t&a.mask].Load()
-	if !d.top.CompareAndSwap(t, t+1) {
+	a := d.buf.Load().holder(t)
+	if a == nil || !d.top.CompareAndSwap(t, t+1) {
 		return nil, true
 	}
+	p := a.slot(t)
+	v = (*T)(*p)
+	atomic.StorePointer(p, nil) // says to the owner that the slot is free
 	return v, false
 }
 
-// Peek returns what Pop would.
-func (d *Deque[T]) Peek() *T {
-	b, t := d.bottom.Load(), d.top.Load()
-	if int64(b-t) <= 0 {
-		return nil
-	}
-	a := d.buf.Load()
-	return a.slots[(b-1)&a.mask].Load()
-}
-
-// Len returns the number of elements.
+// Len returns the number of elements, as it was a moment ago. It is never negative.
 func (d *Deque[T]) Len() int {
-	t := d.top.Load()
-	b := d.bottom.Load()
-	return max(0, int(int64(b-t)))
+	t := d.top.Load() // first, lest it overtake bottom meanwhile
+	return max(0, int(int64(d.bottom.Load()-t)))
 }
 
-// Empty reports whether there is none.
-func (d *Deque[T]) Empty() bool { return d.Len() == 0 }
+// Empty reports whether the deque was empty a moment ago.
+func (d *Deque[T]) Empty() bool {
+	t := d.top.Load()
+	return int64(d.bottom.Load()-t) <= 0
+}
