@@ -1,9 +1,6 @@
 package deque
 
-import (
-	"sync"
-	"testing"
-)
+import "testing"
 
 // The benchmarks do the same with a deque, with a slice under a mutex, and, where that
 // can do it, with a buffered channel.
@@ -82,36 +79,4 @@ func BenchmarkSteal(b *testing.B) {
 			}
 		}
 	})
-}
-
-// locked is a deque for everybody to understand: the twin of the tests.
-type locked struct {
-	mu sync.Mutex
-	vs []*int
-}
-
-func (d *locked) Push(v *int) {
-	d.mu.Lock()
-	d.vs = append(d.vs, v)
-	d.mu.Unlock()
-}
-
-func (d *locked) Pop() (v *int) {
-	d.mu.Lock()
-	if n := len(d.vs); n > 0 {
-		v = d.vs[n-1]
-		d.vs = d.vs[:n-1]
-	}
-	d.mu.Unlock()
-	return v
-}
-
-func (d *locked) Steal() (v *int) {
-	d.mu.Lock()
-	if len(d.vs) > 0 {
-		v = d.vs[0]
-		d.vs = d.vs[1:]
-	}
-	d.mu.Unlock()
-	return v
 }

@@ -36,3 +36,6 @@ func (a *buffer) holder(i uint64) *buffer {
 func (a *buffer) slot(i uint64) *unsafe.Pointer {
 	return &a.slots[i&uint64(len(a.slots)-1)]
 }
+
+// isLarge reports whether the buffer is not worth keeping for an empty deque.
+func (a *buffer) isLarge() bool { return a != nil && len(a.slots) > maxEmpty }

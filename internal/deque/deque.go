@@ -79,7 +79,9 @@ func (d *Deque[T]) extend(b uint64) *buffer {
 func (d *Deque[T]) Pop() *T {
 	b, t := d.bottom.Load(), d.top.Load()
 	if b == t {
-		d.shrink()
+		if d.buf.Load().isLarge() {
+			d.buf.Store(nil)
+		}
 		return nil
 	}
 	b--
@@ -99,20 +101,14 @@ func (d *Deque[T]) Pop() *T {
 			}
 		}
 	}
-	p := d.buf.Load().holder(b).slot(b)
+	a := d.buf.Load()
+	p := a.holder(b).slot(b)
 	v := (*T)(*p)
 	*p = nil
-	if b == t {
-		d.shrink()
-	}
-	return v
-}
-
-// shrink gives a large buffer up. The deque must be empty.
-func (d *Deque[T]) shrink() {
-	if a := d.buf.Load(); a != nil && len(a.slots) > maxEmpty {
+	if b == t && a.isLarge() {
 		d.buf.Store(nil)
 	}
+	return v
 }
 
 // Peek returns the element that Pop would return, or nil if the deque is empty. It
