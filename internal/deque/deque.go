@@ -49,6 +49,7 @@ func (d *Deque[T]) Push(v *T) {
 		a = d.extend(b)
 	}
 	*a.slot(b) = unsafe.Pointer(v)
+	perturb()
 	d.bottom.Store(b + 1)
 }
 
@@ -65,12 +66,14 @@ func (d *Deque[T]) extend(b uint64) *buffer {
 	}
 	a := &buffer{base: b, slots: make([]unsafe.Pointer, n)}
 	a.older.Store(old)
+	perturb()
 	// Forget the buffers whose indices have all been taken.
 	for x := a; x != nil; x = x.older.Load() {
 		if int64(t-x.base) >= 0 {
 			x.older.Store(nil)
 		}
 	}
+	perturb()
 	d.buf.Store(a)
 	return a
 }
@@ -85,6 +88,7 @@ func (d *Deque[T]) Pop() *T {
 		return nil
 	}
 	b--
+	perturb()
 	if b == t {
 		// The last one goes to whoever moves top.
 		if !d.top.CompareAndSwap(t, t+1) {
@@ -92,9 +96,12 @@ func (d *Deque[T]) Pop() *T {
 		}
 	} else {
 		d.bottom.Store(b)
+		perturb()
 		t = d.top.Load()
+		perturb()
 		if n := int64(b - t); n <= 0 { // thieves have taken the others meanwhile
 			won := n == 0 && d.top.CompareAndSwap(t, t+1)
+			perturb()
 			d.bottom.Store(b + 1)
 			if !won {
 				return nil
@@ -126,14 +133,18 @@ func (d *Deque[T]) Peek() *T {
 // again.
 func (d *Deque[T]) Steal() (v *T, retry bool) {
 	t := d.top.Load()
+	perturb()
 	if int64(d.bottom.Load()-t) <= 0 {
 		return nil, false
 	}
+	perturb()
 	a := d.buf.Load().holder(t)
+	perturb()
 	if a == nil || !d.top.CompareAndSwap(t, t+1) {
 		return nil, true
 	}
 	p := a.slot(t)
+	perturb()
 	v = (*T)(*p)
 	atomic.StorePointer(p, nil) // says to the owner that the slot is free
 	return v, false

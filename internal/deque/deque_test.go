@@ -206,7 +206,7 @@ func TestCollectable(t *testing.T) {
 // TestStress has thieves take from a deque whose owner pushes and pops. Each element is
 // taken once, by one of them. The owner pops the last one it has pushed that is there
 // still, and nothing only if thieves have taken everything. What a thief gets is in the
-// order in which it was pushed.
+// order in which it was pushed, and it loses a race only when somebody wins it.
 func TestStress(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -234,37 +234,46 @@ func TestStress(t *testing.T) {
 			startAt(&d, c.start)
 			vs := make([]int, elements)
 			takers := make([]atomic.Int32, elements) // how often each was taken
+			var failed atomic.Bool
+			fail := func(format string, args ...any) {
+				t.Errorf(format, args...)
+				failed.Store(true)
+			}
 			take := func(v *int) { takers[*v].Add(1) }
 
 			var wg sync.WaitGroup
 			var over atomic.Bool
 			for range c.thieves {
 				wg.Go(func() {
-					last := -1
-					for {
+					last, retries := -1, 0
+					for !failed.Load() {
 						ended := over.Load()
 						v, retry := d.Steal()
 						switch {
 						case v != nil:
 							if *v <= last {
-								t.Errorf("a thief got %d after %d", *v, last)
+								fail("a thief got %d after %d", *v, last)
 							}
 							last = *v
 							take(v)
-						case !retry && ended:
+						case retry:
+							if retries++; retries > elements {
+								fail("a thief has lost more races than there were elements")
+							}
+						case ended:
 							return
-						case !retry:
+						default:
 							runtime.Gosched()
 						}
 						if n := d.Len(); n < 0 || n > elements {
-							t.Errorf("Len() = %d", n)
+							fail("Len() = %d", n)
 						}
 					}
 				})
 			}
 
 			var mine []int // what the owner has pushed and not popped
-			for next := 0; next < elements; {
+			for next := 0; next < elements && !failed.Load(); {
 				for range 1 + random.IntN(c.burst) {
 					if next == elements {
 						break
@@ -279,20 +288,20 @@ func TestStress(t *testing.T) {
 				}
 				for range 1 + random.IntN(c.burst) {
 					if v := d.Peek(); v != nil && *v != mine[len(mine)-1] {
-						t.Errorf("Peek() = %d, want %d", *v, mine[len(mine)-1])
+						fail("Peek() = %d, want %d", *v, mine[len(mine)-1])
 					}
 					v := d.Pop()
 					if v == nil {
 						// Thieves have taken all that is left of mine: in the end
 						// each is found to be taken.
 						if d.top.Load() != d.bottom.Load() {
-							t.Errorf("Pop() = nil of a deque that is not empty")
+							fail("Pop() = nil of a deque that is not empty")
 						}
 						mine = nil
 						break
 					}
 					if *v != mine[len(mine)-1] {
-						t.Errorf("Pop() = %d, want %d", *v, mine[len(mine)-1])
+						fail("Pop() = %d, want %d", *v, mine[len(mine)-1])
 					}
 					mine = mine[:len(mine)-1]
 					take(v)
@@ -300,6 +309,9 @@ func TestStress(t *testing.T) {
 			}
 			over.Store(true)
 			wg.Wait()
+			if failed.Load() {
+				return
+			}
 			if d.Len() != 0 || !d.Empty() || d.Pop() != nil {
 				t.Errorf("after all, Len() = %d", d.Len())
 			}

@@ -20,45 +20,46 @@ type locked struct {
 
 func (d *locked) Push(v *int) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.vs = append(d.vs, v)
+	d.mu.Unlock()
 }
 
 func (d *locked) Pop() (v *int) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if n := len(d.vs); n > 0 {
 		v = d.vs[n-1]
 		d.vs[n-1] = nil
 		d.vs = d.vs[:n-1]
 	}
+	d.mu.Unlock()
 	return v
 }
 
 func (d *locked) Steal() (v *int) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if len(d.vs) > 0 {
 		v = d.vs[0]
 		d.vs[0] = nil
 		d.vs = d.vs[1:]
 	}
+	d.mu.Unlock()
 	return v
 }
 
-func (d *locked) Peek() *int {
+func (d *locked) Peek() (v *int) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	if n := len(d.vs); n > 0 {
-		return d.vs[n-1]
+		v = d.vs[n-1]
 	}
-	return nil
+	d.mu.Unlock()
+	return v
 }
 
 func (d *locked) Len() int {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.vs)
+	n := len(d.vs)
+	d.mu.Unlock()
+	return n
 }
 
 // startAt has the indices of an unused deque begin at i.
@@ -115,7 +116,7 @@ func twin(t *rapid.T) {
 	var twin locked
 	startAt(&d, rapid.SampledFrom(starts).Draw(t, "start")+rapid.Uint64Range(0, 70).Draw(t, "offset"))
 	var thieves []stalled
-	pushed, most, laps := 0, 0, 0
+	pushed, most := 0, 0
 	push := func() {
 		v := new(int)
 		*v = pushed
@@ -175,7 +176,6 @@ func twin(t *rapid.T) {
 			for range count.Draw(t, "count") {
 				push()
 				steal(t)
-				laps++
 			}
 		},
 		"stall": func(t *rapid.T) {
