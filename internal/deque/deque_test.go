@@ -165,10 +165,7 @@ func TestShrink(t *testing.T) {
 // TestCollectable sees that the garbage collector frees what was taken, while the deque
 // lives and holds other things.
 func TestCollectable(t *testing.T) {
-	type object struct {
-		_ [64]byte
-		p *int
-	}
+	type object [8]*int // large enough not to share its memory with others
 	for _, n := range []int{1, 20, minSize, minSize + 1, 500} {
 		for _, keep := range []int{0, 1, 3} {
 			var d Deque[object]
