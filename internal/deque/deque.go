@@ -1,159 +1,163 @@
 // Package deque is the queue of one worker from which others steal.
 //
-// The algorithm is that of Chase and Lev, "Dynamic Circular Work-Stealing Deque" (SPAA
-// 2005), whose memory order Lê, Pop, Cohen and Zappa Nardelli have worked out in "Correct
-// and Efficient Work-Stealing for Weak Memory Models" (PPoPP 2013). Go's atomic operations
-// are sequentially consistent, which is more than they ask for. README.md, beside the
-// code, has the steps by number and why they are right.
+// The algorithm is that of Chase and Lev, "Dynamic Circular Work-Stealing Deque"
+// (SPAA 2005), with its memory order as shown to be enough by Lê, Pop, Cohen and
+// Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models"
+// (PPoPP 2013): Go's atomic operations are sequentially consistent and give all of it.
+// As in the deque of [sync.Pool], a thief first takes the index and then reads the slot
+// and clears it, and a deque that is full gets another buffer rather than a copy. So
+// whoever takes an element leaves no reference to it behind, and the owner writes its
+// slots without atomic operations. The README beside the code has the proof.
 package deque
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
-// A Deque holds pointers. Its owner calls Push, Pop and Peek, at the bottom: last in,
-// first out. Anybody calls Steal, at the top: first in, first out; and Len and Empty. The
-// owner may change, if the old one has synchronized with the new one. No method blocks.
+// A Deque holds pointers. Its owner alone calls Push, Pop and Peek, at the bottom (last
+// in, first out); anybody calls Steal, at the top (first in, first out), Len and Empty.
+// The owner may be another goroutine from time to time if one has synchronized with the
+// next. No method blocks.
 //
-// The zero Deque is empty, and allocates nothing before the first Push. A Deque must not
-// be copied after that.
-//
-// An element that is taken by Pop is kept alive no longer. A stolen one is, for a thief
-// cannot clear its slot: the owner may have put the next element there. The owner clears
-// them all when it comes to an empty deque, by a Pop that takes the last element or finds
-// none. Until then there are at most as many as the buffer has slots. That is less than
-// twice the most elements that were there at once, or 32, and does not shrink.
+// The zero Deque is empty and ready for use; it allocates nothing before the first Push.
+// A Deque must not be copied after that.
 type Deque[T any] struct {
-	// The elements have the indices from top up to, and without, bottom. These wrap
-	// around, so they are compared by their difference.
-	top    atomic.Uint64 // never goes back
-	_      [128 - 8]byte // lines of the cache are fetched in pairs
+	// The elements are those with the indices from top up to, but without, bottom.
+	// Indices wrap around, so they are compared by their difference.
+	_      pad
+	top    atomic.Uint64 // changed by compare and swap; never goes back
+	_      pad
 	bottom atomic.Uint64 // changed by the owner
-	buf    atomic.Pointer[buffer[T]]
-	clean  uint64 // no slot holds what was stolen from an index before it; the owner's
-	_      [128 - 24]byte
+	buf    atomic.Pointer[buffer]
+	_      pad
 }
 
-// A buffer has index i in slot i modulo the number of slots, a power of two.
-type buffer[T any] struct {
-	mask  uint64 // the number of slots, less one
-	slots []atomic.Pointer[T]
-}
+// A pad keeps what is before it and what is behind it on different cache lines, which
+// are up to 128 bytes long, or are fetched in pairs.
+type pad [128]byte
 
-const minSlots = 32
-
-func (a *buffer[T]) slot(i uint64) *atomic.Pointer[T] { return &a.slots[i&a.mask] }
-
-// Push adds v, which must not be nil, at the bottom. There is always room: who wants a
-// bound looks at Len before.
+// Push adds v, which must not be nil, at the bottom. It allocates when the buffer is
+// full, and does not limit the number of elements: that is the caller's affair.
 func (d *Deque[T]) Push(v *T) {
-	b, t := d.bottom.Load(), d.top.Load()
-	a := d.buf.Load()
-	if a == nil || b-t > a.mask {
-		a = d.grow(a, t, b)
+	if v == nil {
+		panic("deque: Push of nil, which Pop could not tell from an empty deque; push a pointer to something")
 	}
-	a.slot(b).Store(v)
+	b := d.bottom.Load()
+	a := d.buf.Load().holder(b)
+	if a == nil || atomic.LoadPointer(a.slot(b)) != nil {
+		a = d.extend(b)
+	}
+	*a.slot(b) = unsafe.Pointer(v)
+	perturb()
 	d.bottom.Store(b + 1)
 }
 
-// grow replaces the full buffer a by one of twice the size. Thieves may still read a: none
-// of what they can get from it changes.
-func (d *Deque[T]) grow(a *buffer[T], t, b uint64) *buffer[T] {
-	n := uint64(minSlots)
-	if a != nil {
-		n = 2 * (a.mask + 1)
+// extend gives the deque another buffer, for the indices from b on, because the slot of
+// b is not free: its element is there still, or a thief has taken it but not yet read it.
+func (d *Deque[T]) extend(b uint64) *buffer {
+	t, old := d.top.Load(), d.buf.Load()
+	n := minSize
+	if old != nil {
+		n = len(old.slots)
+		if b-t > uint64(n/2) {
+			n *= 2
+		}
 	}
-	g := &buffer[T]{mask: n - 1, slots: make([]atomic.Pointer[T], n)}
-	for i := t; i != b; i++ {
-		g.slot(i).Store(a.slot(i).Load())
+	a := &buffer{base: b, slots: make([]unsafe.Pointer, n)}
+	a.older.Store(old)
+	perturb()
+	// Forget the buffers whose indices have all been taken.
+	for x := a; x != nil; x = x.older.Load() {
+		if int64(t-x.base) >= 0 {
+			x.older.Store(nil)
+		}
 	}
-	d.clean = t
-	d.buf.Store(g)
-	return g
+	perturb()
+	d.buf.Store(a)
+	return a
 }
 
-// Pop removes the element at the bottom and returns it. It returns nil if the deque is
-// empty, and only then.
+// Pop removes the element at the bottom and returns it, or nil if the deque is empty.
 func (d *Deque[T]) Pop() *T {
 	b, t := d.bottom.Load(), d.top.Load()
 	if b == t {
-		d.sweep(t)
+		if d.buf.Load().isLarge() {
+			d.buf.Store(nil)
+		}
 		return nil
 	}
 	b--
+	perturb()
 	if b == t {
-		return d.popLast(b)
+		// The last one goes to whoever moves top.
+		if !d.top.CompareAndSwap(t, t+1) {
+			return nil
+		}
+	} else {
+		d.bottom.Store(b)
+		perturb()
+		t = d.top.Load()
+		perturb()
+		if n := int64(b - t); n <= 0 { // thieves have taken the others meanwhile
+			won := n == 0 && d.top.CompareAndSwap(t, t+1)
+			perturb()
+			d.bottom.Store(b + 1)
+			if !won {
+				return nil
+			}
+		}
 	}
-	d.bottom.Store(b)
-	t = d.top.Load()
-	if int64(b-t) > 0 {
-		slot := d.buf.Load().slot(b)
-		v := slot.Load()
-		slot.Store(nil)
-		return v
+	a := d.buf.Load()
+	p := a.holder(b).slot(b)
+	v := (*T)(*p)
+	*p = nil
+	if b == t && a.isLarge() {
+		d.buf.Store(nil)
 	}
-	// Thieves have taken all others meanwhile, if not this one too. They are to find
-	// it, or its place, as it was.
-	d.bottom.Store(b + 1)
-	if b == t {
-		return d.popLast(b)
-	}
-	d.sweep(b + 1)
-	return nil
-}
-
-// popLast takes the element with index b, the last one, unless a thief does. Bottom is
-// b + 1, and top was b.
-func (d *Deque[T]) popLast(b uint64) *T {
-	v := d.buf.Load().slot(b).Load()
-	if !d.top.CompareAndSwap(b, b+1) {
-		v = nil
-	}
-	d.sweep(b + 1)
 	return v
 }
 
-// sweep clears the slots of an empty deque, whose top and bottom are t, up to which the
-// elements were taken at the top.
-func (d *Deque[T]) sweep(t uint64) {
-	if d.clean == t {
-		return
-	}
-	a := d.buf.Load()
-	for i := t - min(t-d.clean, a.mask+1); i != t; i++ {
-		a.slot(i).Store(nil)
-	}
-	d.clean = t
-}
-
-// Steal removes the element at the top and returns it. If there is none it returns nil and
-// false, and if somebody else was faster, nil and true: then the caller may try again.
-func (d *Deque[T]) Steal() (v *T, retry bool) {
-	t := d.top.Load()
-	if int64(d.bottom.Load()-t) <= 0 {
-		return nil, false
-	}
-	v = d.buf.Load().slot(t).Load()
-	if !d.top.CompareAndSwap(t, t+1) {
-		return nil, true
-	}
-	return v, false
-}
-
-// Peek returns the element that Pop would take, and leaves it there. It returns nil if the
-// deque is empty, and only then. A thief may take the element in the meantime.
+// Peek returns the element that Pop would return, or nil if the deque is empty. It
+// leaves it there, for Pop or a thief.
 func (d *Deque[T]) Peek() *T {
 	b := d.bottom.Load()
 	if b == d.top.Load() {
 		return nil
 	}
-	return d.buf.Load().slot(b - 1).Load()
+	return (*T)(atomic.LoadPointer(d.buf.Load().holder(b - 1).slot(b - 1)))
 }
 
-// Len returns the number of elements. For others than the owner it is out of date when it
-// is read; it is never negative.
+// Steal removes the element at the top and returns it. If there is none, it returns nil
+// and false; if somebody else took it at the same time, nil and true: the caller may try
+// again.
+func (d *Deque[T]) Steal() (v *T, retry bool) {
+	t := d.top.Load()
+	perturb()
+	if int64(d.bottom.Load()-t) <= 0 {
+		return nil, false
+	}
+	perturb()
+	a := d.buf.Load().holder(t)
+	perturb()
+	if a == nil || !d.top.CompareAndSwap(t, t+1) {
+		return nil, true
+	}
+	p := a.slot(t)
+	perturb()
+	v = (*T)(*p)
+	atomic.StorePointer(p, nil) // says to the owner that the slot is free
+	return v, false
+}
+
+// Len returns the number of elements, as it was a moment ago. It is never negative.
 func (d *Deque[T]) Len() int {
-	t := d.top.Load() // first: it does not overtake bottom then, but by an element that Pop goes for
+	t := d.top.Load() // first, lest it overtake bottom meanwhile
 	return max(0, int(int64(d.bottom.Load()-t)))
 }
 
-// Empty reports whether Len is 0.
-func (d *Deque[T]) Empty() bool { return d.Len() == 0 }
+// Empty reports whether the deque was empty a moment ago.
+func (d *Deque[T]) Empty() bool {
+	t := d.top.Load()
+	return int64(d.bottom.Load()-t) <= 0
+}
