@@ -61,6 +61,9 @@ func (b *batch[In, Out]) runSome(ctx context.Context, i int) (next int) {
 		it := &b.items[i]
 		next = i + 1
 		if v := recover(); v != nil {
+			if b.call.Host().Crash {
+				panic(v)
+			}
 			it.err, it.done = b.failure(ctx, i, &PanicError{Value: v, Stack: debug.Stack()}), true
 			return
 		}
