@@ -122,7 +122,7 @@ func BenchmarkRWMutex(b *testing.B) {
 						rw.Unlock()
 					} else {
 						rw.RLock()
-						c.n += n & 0
+						c.n += min(n, 0)
 						rw.RUnlock()
 					}
 				}
@@ -139,7 +139,7 @@ func BenchmarkRWMutex(b *testing.B) {
 						rw.Unlock()
 					} else {
 						_ = rw.RLock(ctx)
-						c.n += n & 0
+						c.n += min(n, 0)
 						rw.RUnlock()
 					}
 				}

@@ -107,7 +107,7 @@ func TestMutexOvertaking(t *testing.T) {
 		}
 		time.Sleep(patience - 1)
 		overtake()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		overtake() // once more: it was asleep when its patience ended
 		m.Unlock()
 		if !first.woken || first.w.invited {

@@ -249,10 +249,8 @@ func (h *half) filled(need uint64) (uint64, error) {
 	return tail - h.own, nil
 }
 
-// publish sets an index, before this side looks whether the other one sleeps; the other
-// one says that it sleeps, by a Swap as well, before it looks at the index: so one of the
-// two sees the other. Store would do by Go's memory model. But the race detector leaves
-// memory that is not Go's to plain stores, which a processor may delay beyond a load.
+// publish sets an index. It and who says that it sleeps swap: under the race detector, a
+// store to memory that is not Go's may come after the next load.
 func publish(index *atomic.Uint64, i uint64) { index.Swap(i) }
 
 func roundUp(n int) uint64 { return (uint64(n) + 7) &^ 7 }
