@@ -249,8 +249,7 @@ func (h *half) filled(need uint64) (uint64, error) {
 	return tail - h.own, nil
 }
 
-// publish sets an index. It and who says that it sleeps swap: under the race detector, a
-// store to memory that is not Go's may come after the next load.
+// publish swaps: the race detector lets loads overtake stores to memory that is not Go's.
 func publish(index *atomic.Uint64, i uint64) { index.Swap(i) }
 
 func roundUp(n int) uint64 { return (uint64(n) + 7) &^ 7 }
