@@ -36,6 +36,9 @@ import (
 // its own outcome all the same. The default window is then twice the size of the
 // engine in such batches; a Limit bounds the calls as ever.
 //
+// On the engines of this process each input has a call of its own, since tasks there, and
+// the input, may wait for one another. For many small inputs see [MapSlice].
+//
 // Of the options, Limit and Ordered are read once for the whole; the others hold
 // for each call.
 func Map[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in iter.Seq[In], opts ...Option) iter.Seq2[Out, error] {

@@ -111,8 +111,8 @@ func RetryOn(f func(error) bool) Option {
 
 // Limit bounds how many calls an operation has in flight: for [Map] also how far
 // it reads ahead of its consumer, by default twice the size of the engine; for
-// [Scope] how many children run at once, by default as many as the engine
-// allows. n ≤ 0 means the default.
+// [Scope], [MapSlice] and [ForEach] how many children or items run at once, by
+// default as many as the engine allows. n ≤ 0 means the default.
 func Limit(n int) Option {
 	return func(s *settings) { s.policy.Limit = max(n, 0) }
 }
@@ -130,9 +130,9 @@ func Idempotent() Option {
 	return func(s *settings) { s.policy.Idempotent = true }
 }
 
-// Join says when the children of a [Scope] are done together: at the first
-// failure (FailFast, the default), when all are (Settle), or at the first
-// success (FirstSuccess).
+// Join says when the children of a [Scope], or the items of [MapSlice] and
+// [ForEach], are done together: at the first failure (FailFast, the default), when
+// all are (Settle), or, children only, at the first success (FirstSuccess).
 func Join(j engine.Join) Option {
 	return func(s *settings) { s.policy.Join = j }
 }

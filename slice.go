@@ -40,7 +40,9 @@ import (
 // crash the program; so is an item's runtime.Goexit. [FirstSuccess] makes no sense here
 // and panics.
 //
-// [Limit] bounds the number of items that run at once.
+// [Limit] bounds the number of items that run at once. The default is the size of the
+// engine; on goroutines, which have no bound, it is GOMAXPROCS, and for items that mostly
+// wait a higher Limit is right.
 func MapSlice[In, Out any](ctx context.Context, ex Executor, t *Task[In, Out], in []In, opts ...Option) ([]Out, error) {
 	s := t.settings.with(opts)
 	out := make([]Out, len(in))
@@ -220,10 +222,14 @@ func inChunks(ctx context.Context, ex Executor, n int, s settings, body func(con
 	if ex == nil {
 		ex = goroutines
 	}
-	c := &chunking{n: n, runs: min(engine.Size(ex), n), settle: s.policy.Join == Settle, body: body}
+	c := &chunking{n: n, runs: engine.Size(ex), settle: s.policy.Join == Settle, body: body}
 	if l := s.policy.Limit; l > 0 {
-		c.runs = min(c.runs, l)
+		if _, bounded := engine.As[engine.Sizer](ex); bounded {
+			l = min(l, c.runs)
+		}
+		c.runs = l
 	}
+	c.runs = min(c.runs, n)
 	c.ctx.Init(ctx, nil)
 	s.policy.Limit, s.policy.Join = 0, FailFast
 	runs := make([]*chunkRun, 0, c.runs)

@@ -373,6 +373,16 @@ func TestSliceCancelCause(t *testing.T) {
 	})
 }
 
+// TestSliceLimitOnGoroutines has more items wait at once than there are processors.
+func TestSliceLimitOnGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		nap := func(ctx context.Context, _ int) error { return strand.Sleep(ctx, time.Second) }
+		must(t, 0, braid.ForEach(bg, nil, 1000, nap, braid.Limit(500)))
+		took(t, began, 2*time.Second)
+	})
+}
+
 func TestSliceDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, opts := range [][]braid.Option{nil, {braid.Timeout(time.Hour)}} {

@@ -43,7 +43,8 @@ type Withdrawer interface {
 }
 
 // A Chunker is an executor of this process on which a call may run many items of work one
-// after the other, and keeps nobody waiting by that but who waits for a slot.
+// after the other, and keeps nobody waiting by that but who waits for a slot. One whose
+// calls run in turn, such as an event loop, is none: its other calls would wait.
 type Chunker interface {
 	// Chunks does nothing: to have it says all.
 	Chunks()

@@ -15,6 +15,7 @@ var nestRules = []rule{
 	{"Deep", "a task can submit to its own engine and await, a hundred deep, with one worker", nests, nestDeep},
 	{"Wide", "many tasks can await tasks of their own at once", nests, nestWide},
 	{"Map", "a task can map over its own engine", nests, nestMap},
+	{"Slice", "a task can share a slice out over its own engine, and each item has its own outcome", nests, nestSlice},
 	{"Scope", "a task can open a scope on its own engine", nests, nestScope},
 	{"Sleep", "while a task sleeps another makes progress, with one worker", sleeps, nestSleep},
 	{"Wait", "while a task waits for an object another makes progress, with one worker", nests, nestWait},
@@ -57,6 +58,63 @@ func nestWide(t *trial) {
 			t.Errorf("the result of %d is %d, %v; want %d, nil", i, v, err, 4*i+2)
 		}
 	})
+	t.width(e, 2)
+}
+
+// nestSlice holds for engines on which the items run in chunks, and for the others too.
+func nestSlice(t *trial) {
+	e := t.open(Config{Workers: 2})
+	item := braid.Func(func(_ context.Context, i int) (int, error) {
+		switch i % 10 {
+		case 3:
+			return 0, errMishap
+		case 5:
+			return 0, panicDeep(3, i)
+		case 7:
+			runtime.Goexit()
+		}
+		return 2 * i, nil
+	})
+	in := make([]int, 100)
+	for i := range in {
+		in[i] = i
+	}
+	var failures error
+	out, err := braid.Go(context.Background(), e, func(ctx context.Context) (out []int, _ error) {
+		out, failures = braid.MapSlice(ctx, e, item, in, braid.Join(braid.Settle))
+		return out, nil
+	}).Await(context.Background())
+	if err != nil || len(out) != len(in) {
+		t.Fatalf("there are %d results, %v; want %d", len(out), err, len(in))
+	}
+	failed := 0
+	for i, err := range braid.ItemErrors(failures) {
+		failed++
+		switch i % 10 {
+		case 3:
+			matches(t, err, errMishap)
+		case 5:
+			if pe := panicked(t, err); pe.Value != i {
+				t.Errorf("item %d has panicked with %v", i, pe.Value)
+			}
+		case 7:
+			matches(t, err, engine.ErrGoexit)
+		default:
+			t.Errorf("item %d has failed with %v", i, err)
+		}
+	}
+	if failed != 30 {
+		t.Errorf("%d items have failed; want 30", failed)
+	}
+	for i, v := range out {
+		if want := 2 * i; i%10 == 3 || i%10 == 5 || i%10 == 7 {
+			if v != 0 {
+				t.Errorf("item %d has failed, and its result is %d", i, v)
+			}
+		} else if v != want {
+			t.Errorf("result %d is %d; want %d", i, v, want)
+		}
+	}
 	t.width(e, 2)
 }
 
