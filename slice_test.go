@@ -373,6 +373,25 @@ func TestSliceCancelCause(t *testing.T) {
 	})
 }
 
+// TestSliceStopsInAChunk has ctx end in the middle of a long chunk of items that do not
+// listen to it: the rest of the chunk is not run.
+func TestSliceStopsInAChunk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(bg, 2*time.Millisecond+500*time.Nanosecond)
+		defer cancel()
+		ran := 0
+		err := braid.ForEach(ctx, engine.NewSerial(nil), 10_000, func(context.Context, int) error {
+			ran++
+			time.Sleep(time.Microsecond)
+			return nil
+		})
+		isAll(t, err, context.DeadlineExceeded)
+		if ran != 2001 {
+			t.Errorf("%d items ran, want those that had begun in time, 2001", ran)
+		}
+	})
+}
+
 // TestSliceLimitOnGoroutines has more items wait at once than there are processors.
 func TestSliceLimitOnGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
