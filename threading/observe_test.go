@@ -1,10 +1,12 @@
 package threading_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"runtime/pprof"
+	"runtime/trace"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,6 +56,20 @@ func TestLabels(t *testing.T) {
 	}
 	if after := profile(); strings.Contains(after, labels) {
 		t.Errorf("the profile has labels when nothing runs:\n%s", after)
+	}
+}
+
+// While a trace is taken, each task is a region of its name.
+func TestTraceRegions(t *testing.T) {
+	p := open(t, threading.Config{Workers: 1})
+	var b bytes.Buffer
+	if err := trace.Start(&b); err != nil {
+		t.Skip("somebody else takes a trace: ", err)
+	}
+	succeeded(t, run(p, nothing, braid.Name("a-region-of-its-own")))
+	trace.Stop()
+	if !bytes.Contains(b.Bytes(), []byte("a-region-of-its-own")) {
+		t.Error("the trace does not have the task's name")
 	}
 }
 
