@@ -243,15 +243,8 @@ func (c *Call) OnDone(f func(err error)) {
 // panicked or ended its goroutine, or Run has found that it need not begin, and
 // before anybody hears of the outcome. An executor that gives back a worker's
 // place in f can be sure that who awaits the call finds it free. F must not block.
-// Several functions are called one after the other, the last one first.
-func (c *Call) AfterBody(f func()) {
-	r := c.seldom()
-	if before := r.after; before != nil {
-		r.after = func() { f(); before() }
-		return
-	}
-	r.after = f
-}
+// There is one f: a further one replaces it.
+func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {

@@ -277,7 +277,7 @@ func (w *worker) fetch() (entry, bool) {
 	if w.local == nil {
 		w.makeLocal()
 	}
-	p.mu.Lock()
+	p.lockSoon()
 	n := min(maxBatch, p.injector.live/p.workers+1)
 	if p.injector.special == 0 {
 		if p.injector.live < fewEntries && !w.waited {
