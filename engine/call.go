@@ -39,7 +39,18 @@ const (
 	callClaimed                 // about to be run or refused by who has claimed it
 	callRunning                 // its body runs
 	callDone                    // complete
+
+	// The state is in the lowest bits. While a call waits, those above are the number
+	// of the attempt, so that a claim can be to one attempt and no other.
+	stateBits = 3
+	stateMask = 1<<stateBits - 1
 )
+
+// status returns the state without the attempt.
+func (c *Call) status() uint32 { return c.state.Load() & stateMask }
+
+// wait makes the call one that waits.
+func (c *Call) wait() { c.state.Store(callWaiting | uint32(c.attempt)<<stateBits) }
 
 // A Call is one request to run a task. Make one with [NewCall] or, inside a
 // larger object, with [Call.Init]. It must not be copied.
@@ -159,7 +170,7 @@ func (c *Call) Derive(parent context.Context) context.Context {
 // context.Canceled. It does not wait, and may be called at any time.
 func (c *Call) Cancel(cause error) {
 	c.own.Cancel(cause)
-	if c.state.Load() == callWaiting {
+	if c.Waiting() {
 		if h := c.host; h.Cancelled != nil {
 			h.Cancelled(c)
 		}
@@ -173,11 +184,23 @@ func (c *Call) Retire(cause error) { c.own.Retire(cause) }
 // who try, one succeeds. An executor need not use it if only one of its strands
 // can come upon a call.
 func (c *Call) Claim() bool {
-	return c.state.Load() == callWaiting && c.state.CompareAndSwap(callWaiting, callClaimed)
+	s := c.state.Load()
+	return s&stateMask == callWaiting && c.state.CompareAndSwap(s, callClaimed)
+}
+
+// ClaimAttempt is Claim for who knows the call from a certain attempt, and may come so
+// late that there is another one.
+func (c *Call) ClaimAttempt(n int) bool {
+	return c.state.CompareAndSwap(callWaiting|uint32(n)<<stateBits, callClaimed)
+}
+
+// WaitingInAttempt is Waiting for who knows the call from a certain attempt.
+func (c *Call) WaitingInAttempt(n int) bool {
+	return c.state.Load() == callWaiting|uint32(n)<<stateBits
 }
 
 // Waiting reports whether the call waits to be run and nobody has claimed it.
-func (c *Call) Waiting() bool { return c.state.Load() == callWaiting }
+func (c *Call) Waiting() bool { return c.status() == callWaiting }
 
 // Body returns the inside of the call.
 func (c *Call) Body() Body { return c.body }
@@ -281,7 +304,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 	if h.Life != nil {
 		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
 	}
-	c.state.Store(callWaiting)
+	c.wait()
 	if l := h.Listener; l != nil && l.Submitted != nil {
 		l.Submitted(c.event(ctx, 0))
 	}
@@ -461,7 +484,7 @@ func (c *Call) Restart(why error) {
 	if c.rare != nil && c.rare.relay != nil {
 		c.why.Store(nil)
 	}
-	c.state.Store(callWaiting)
+	c.wait()
 	if l != nil && l.Submitted != nil {
 		l.Submitted(c.event(ctx, 0))
 	}
@@ -496,7 +519,7 @@ func (c *Call) Refuse(why error) {
 func (c *Call) begin() error {
 	if s := c.state.Load(); s == callClaimed {
 		c.state.Store(callRunning)
-	} else if s != callWaiting || !c.state.CompareAndSwap(callWaiting, callRunning) {
+	} else if s&stateMask != callWaiting || !c.state.CompareAndSwap(s, callRunning) {
 		panic("engine: Run or Refuse of a call that is not submitted, or for the second time")
 	}
 	if c.rare != nil && c.rare.relay != nil && !c.why.CompareAndSwap(nil, &errBegun) {

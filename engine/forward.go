@@ -55,7 +55,7 @@ func (r *relay) settled() {
 // queue goes on, and further attempts begin there. Ctx is the context that Submit
 // returned, or comes from it. R hears of this attempt from now on.
 func (c *Call) Forward(ctx context.Context, to Executor, r Relay) {
-	if !c.state.CompareAndSwap(callWaiting, callForwarded) {
+	if s := c.state.Load(); s&stateMask != callWaiting || !c.state.CompareAndSwap(s, callForwarded) {
 		panic("engine: Forward of a call that is not submitted, or has begun")
 	}
 	rare := c.seldom()
@@ -73,7 +73,7 @@ func (c *Call) arrive(ctx context.Context, h *Host) context.Context {
 		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
 	}
 	c.runUnder(ctx)
-	c.state.Store(callWaiting)
+	c.wait()
 	return ctx
 }
 

@@ -65,7 +65,7 @@ type seat Call
 // Value implements [cancel.Values]. While the call waits, it is not the parker of who
 // submits it, not even if an earlier attempt has run on a Place.
 func (s *seat) Value(key any) any {
-	if _, ok := key.(strand.ParkerKey); ok && s.place.Load() != nil && s.state.Load() >= callRunning {
+	if _, ok := key.(strand.ParkerKey); ok && s.place.Load() != nil && (*Call)(s).status() >= callRunning {
 		return s
 	}
 	return nil

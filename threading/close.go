@@ -115,16 +115,19 @@ func (p *Pool) refuseWaiting(why error) int {
 				break
 			}
 			for _, e := range es[:k] {
-				if e.call == nil || p.claim(e.call) {
+				if p.claim(&e) {
 					n++
 					p.drop(e, why)
 				}
 			}
 		}
 		for c, retry := w.local.spawned.Steal(); c != nil || retry; c, retry = w.local.spawned.Steal() {
-			if c != nil && p.claim(c) {
+			if c == nil {
+				continue
+			}
+			if e := spawnedEntry(c); p.claim(&e) {
 				n++
-				p.drop(entry{call: c}, why)
+				p.drop(e, why)
 			}
 		}
 	}

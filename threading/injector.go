@@ -9,10 +9,14 @@ import (
 
 // An entry is something to run: a call, or a function that nobody waits for.
 type entry struct {
-	call *engine.Call
-	fn   func(context.Context)
-	ctx  context.Context // of fn
+	call    *engine.Call
+	attempt int // of call: when this one has been claimed, the next may wait elsewhere
+	fn      func(context.Context)
+	ctx     context.Context // of fn
 }
+
+// entryOf returns the entry of a call that waits.
+func entryOf(c *engine.Call) entry { return entry{call: c, attempt: c.Attempt()} }
 
 func (e *entry) isZero() bool { return e.call == nil && e.fn == nil }
 
@@ -88,7 +92,7 @@ func (j *injector) takeFrom(r *ring, priority int) (entry, bool) {
 		e := r.pop()
 		j.live--
 		j.count(priority, -1)
-		if e.call == nil || j.pool.claim(e.call) {
+		if j.pool.claim(&e) {
 			return e, true
 		}
 	}
@@ -119,7 +123,7 @@ func (j *injector) compact() {
 func (j *injector) compactRing(r *ring, priority int) (removed int) {
 	for n := r.len(); n > 0; n-- {
 		e := r.pop()
-		if e.call == nil || e.call.Waiting() {
+		if e.call == nil || e.call.WaitingInAttempt(e.attempt) {
 			r.push(e)
 			continue
 		}

@@ -260,7 +260,7 @@ func (w *worker) JoinAll(ctx context.Context, c *engine.Call, f engine.Family) {
 		if !f.Has(other) {
 			return
 		}
-		if w.local.spawned.Pop() == other && w.pool.claim(other) {
+		if e := spawnedEntry(other); w.local.spawned.Pop() == other && w.pool.claim(&e) {
 			w.inside(ctx, c, other)
 		}
 	}

@@ -167,11 +167,12 @@ func (p *Pool) Start(ctx context.Context, c *engine.Call) {
 		w.spawn(c)
 		return
 	}
+	e := entryOf(c)
 	ctx = c.Submit(ctx, &p.host)
-	if p.isBusy() && p.pushCall(ctx, c) {
+	if p.isBusy() && p.pushCall(ctx, e) {
 		return
 	}
-	t := submission{pool: p, entry: entry{call: c}, ctx: ctx, priority: c.Priority()}
+	t := submission{pool: p, entry: e, ctx: ctx, priority: c.Priority()}
 	err := t.arrive()
 	switch {
 	case err == nil:
@@ -225,9 +226,10 @@ func (p *Pool) lockSoon() {
 var spun atomic.Uint32
 
 // pushCall is push for a call whose context can end only by Call.Cancel.
-func (p *Pool) pushCall(ctx context.Context, c *engine.Call) bool {
+func (p *Pool) pushCall(ctx context.Context, e entry) bool {
+	c := e.call
 	own, ok := ctx.(*cancel.Context)
-	if !ok || own.CanEnd() || !c.IsPlain() || own.Ended() || !p.push(entry{call: c}) {
+	if !ok || own.CanEnd() || !c.IsPlain() || own.Ended() || !p.push(e) {
 		return false
 	}
 	if own.Ended() { // perhaps before the call could be found to wait
@@ -345,7 +347,7 @@ func (p *Pool) hasRoom() bool {
 func (p *Pool) accept(t *submission) {
 	c := t.entry.call
 	if p.injector.live == 0 && p.mayWake() {
-		if c == nil || p.claim(c) {
+		if p.claim(&t.entry) {
 			p.wake(t.entry)
 		}
 		return
@@ -364,7 +366,7 @@ func (p *Pool) accept(t *submission) {
 func (p *Pool) watch(ctx context.Context, c *engine.Call) {
 	switch own, ok := ctx.(*cancel.Context); {
 	case !ok || own.CanEnd():
-		w := &watch{pool: p, call: c}
+		w := &watch{pool: p, call: c, attempt: c.Attempt()}
 		// It is never taken back: it goes with the context, which does not
 		// outlive the call.
 		w.Start(ctx, w)
@@ -377,18 +379,27 @@ func (p *Pool) watch(ctx context.Context, c *engine.Call) {
 // A watch is on the context of a call that waits.
 type watch struct {
 	cancel.Watch
-	pool *Pool
-	call *engine.Call
+	pool    *Pool
+	call    *engine.Call
+	attempt int // it may hear of the end when the call is in its next attempt, and elsewhere
 }
 
 // Ended implements [cancel.Watcher].
-func (w *watch) Ended() { w.pool.cancelled(w.call) }
+func (w *watch) Ended() {
+	if w.call.ClaimAttempt(w.attempt) {
+		w.pool.withdraw(w.call)
+	}
+}
 
 // cancelled refuses a call, if it waits, because its context has ended.
 func (p *Pool) cancelled(c *engine.Call) {
-	if !c.Claim() {
-		return
+	if c.Claim() {
+		p.withdraw(c)
 	}
+}
+
+// withdraw refuses a call that was claimed because its context has ended.
+func (p *Pool) withdraw(c *engine.Call) {
 	p.mu.Lock()
 	p.settling++
 	p.refused++

@@ -133,7 +133,7 @@ func (w *worker) isCaller() bool {
 
 // canSpawn reports whether c may wait on the worker rather than in the injector.
 func (w *worker) canSpawn(c *engine.Call) bool {
-	return c.IsPlain() && !c.IsForwarded() && w.pool.flags.Load()&flagShut == 0 &&
+	return c.Attempt() == 1 && c.IsPlain() && !c.IsForwarded() && w.pool.flags.Load()&flagShut == 0 &&
 		(w.local == nil || w.local.len() < w.pool.share)
 }
 
@@ -209,8 +209,8 @@ func (w *worker) next() (entry, bool) {
 			if c == nil {
 				break
 			}
-			if p.claim(c) {
-				return entry{call: c}, true
+			if e := spawnedEntry(c); p.claim(&e) {
+				return e, true
 			}
 		}
 	}
@@ -233,21 +233,23 @@ func (w *worker) nextOfBatch() (entry, bool) {
 		if !ok {
 			return entry{}, false
 		}
-		if e.call == nil || w.pool.claim(e.call) {
+		if w.pool.claim(&e) {
 			return e, true
 		}
 	}
 }
 
-// claim claims a call for which there was an entry, or reports that this is a ghost, and
-// no more.
-func (p *Pool) claim(c *engine.Call) bool {
-	if c.Claim() {
+// claim claims what an entry is for, or reports that it is a ghost, and no more.
+func (p *Pool) claim(e *entry) bool {
+	if e.call == nil || e.call.ClaimAttempt(e.attempt) {
 		return true
 	}
 	p.ghosts.Add(-1)
 	return false
 }
+
+// spawnedEntry is the entry of a call in a deque: there are only first attempts.
+func spawnedEntry(c *engine.Call) entry { return entry{call: c, attempt: 1} }
 
 // attend sees to what others want of a worker between two tasks. Over says that it has no
 // slot any more.
@@ -323,8 +325,8 @@ func (w *worker) steal() (entry, bool) {
 				break
 			}
 			if c != nil {
-				if p.claim(c) {
-					return entry{call: c}, true
+				if e := spawnedEntry(c); p.claim(&e) {
+					return e, true
 				}
 			}
 		}
@@ -472,7 +474,7 @@ func (w *worker) leave() {
 		}
 		for c, retry := l.spawned.Steal(); c != nil || retry; c, retry = l.spawned.Steal() {
 			if c != nil {
-				p.requeue(entry{call: c})
+				p.requeue(spawnedEntry(c))
 			}
 		}
 	}
