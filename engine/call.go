@@ -68,7 +68,7 @@ type Call struct {
 	body    Body
 
 	own   cancel.Context // see Derive
-	host  *Host
+	host  atomic.Pointer[Host]
 	place atomic.Pointer[Place]         // where it runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
@@ -171,7 +171,7 @@ func (c *Call) Derive(parent context.Context) context.Context {
 func (c *Call) Cancel(cause error) {
 	c.own.Cancel(cause)
 	if c.Waiting() {
-		if h := c.host; h.Cancelled != nil {
+		if h := c.Host(); h.Cancelled != nil {
 			h.Cancelled(c)
 		}
 	}
@@ -242,7 +242,7 @@ func (c *Call) Priority() int { return c.how().Priority }
 func (c *Call) Attempt() int { return int(c.attempt) }
 
 // Host returns the engine that the call was submitted to, or nil.
-func (c *Call) Host() *Host { return c.host }
+func (c *Call) Host() *Host { return c.host.Load() }
 
 // Object returns what strands that await the call wait for, such as its future, or
 // nil if the body does not tell: it does so by a method Object() any. Reports of
@@ -298,8 +298,8 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 			c.seldom().id = nextID.Add(1)
 		}
 	}
-	if c.host != h { // or who cancels the call meanwhile would see it written again
-		c.host = h
+	if c.host.Load() != h {
+		c.host.Store(h)
 	}
 	if h.Life != nil {
 		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
@@ -374,7 +374,7 @@ func (c *Call) runBody(ctx, run context.Context) {
 	defer func() {
 		if !returned {
 			if v := recover(); v != nil {
-				if c.host.Crash {
+				if c.Host().Crash {
 					panic(v)
 				}
 				err = &PanicError{Value: v, Stack: debug.Stack()}
@@ -389,7 +389,7 @@ func (c *Call) runBody(ctx, run context.Context) {
 			c.Fail(err)
 		}
 	}()
-	if l := c.host.Listener; l != nil && l.Progress != nil {
+	if l := c.Host().Listener; l != nil && l.Progress != nil {
 		run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
 	}
 	err = c.body.Run(run)
@@ -414,7 +414,7 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		return nil, false
 	}
 	c.worker = int32(worker)
-	if l := c.host.Listener; l != nil && l.Started != nil {
+	if l := c.Host().Listener; l != nil && l.Started != nil {
 		l.Started(c.event(ctx, worker))
 	}
 	if d := c.how().Timeout; d > 0 {
@@ -471,7 +471,7 @@ func (c *Call) Restart(why error) {
 	if stop := c.endRun(); stop != nil {
 		defer stop()
 	}
-	l := c.host.Listener
+	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
 		e := c.event(ctx, int(c.worker))
 		e.Err = why
@@ -493,7 +493,7 @@ func (c *Call) Restart(why error) {
 // Progress tells the listener how far the running call says that it is; see
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
-	if l := c.host.Listener; l != nil && l.Progress != nil {
+	if l := c.Host().Listener; l != nil && l.Progress != nil {
 		e := c.event(ctx, int(c.worker))
 		e.Done, e.Total = done, total
 		l.Progress(e)
@@ -530,7 +530,7 @@ func (c *Call) begin() error {
 
 // Parked tells the listener that the running call waits for op.
 func (c *Call) Parked(ctx context.Context, worker int, op strand.Op) {
-	if l := c.host.Listener; l != nil && l.Parked != nil {
+	if l := c.Host().Listener; l != nil && l.Parked != nil {
 		e := c.event(ctx, worker)
 		e.Op = op
 		l.Parked(e)
@@ -539,7 +539,7 @@ func (c *Call) Parked(ctx context.Context, worker int, op strand.Op) {
 
 // Resumed tells the listener that the running call goes on after Parked.
 func (c *Call) Resumed(ctx context.Context, worker int) {
-	if l := c.host.Listener; l != nil && l.Resumed != nil {
+	if l := c.Host().Listener; l != nil && l.Resumed != nil {
 		l.Resumed(c.event(ctx, worker))
 	}
 }
@@ -557,12 +557,12 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		relays.over(started, err)
 		c.why.Store(nil)
 	}
-	if err != nil && c.host.Executor != nil && c.based().Err() == nil && c.how().wantsRetry(int(c.attempt), started, err) {
+	if err != nil && c.Host().Executor != nil && c.based().Err() == nil && c.how().wantsRetry(int(c.attempt), started, err) {
 		if started {
 			c.seldom().lastErr = err
 		}
 		delay := c.how().Retry.delay(int(c.attempt), rand.Float64())
-		if l := c.host.Listener; l != nil && l.Retrying != nil {
+		if l := c.Host().Listener; l != nil && l.Retrying != nil {
 			e := c.event(ctx, worker)
 			e.Err, e.Delay = err, delay
 			l.Retrying(e)
@@ -584,11 +584,11 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			err = &retriesError{last: c.rare.lastErr, ended: err}
 		}
 		err = &TaskError{
-			Task: c.task, Engine: c.host.Name,
+			Task: c.task, Engine: c.Host().Name,
 			Worker: worker, Attempt: int(c.attempt), Err: err,
 		}
 	}
-	if l := c.host.Listener; l != nil && l.Finished != nil {
+	if l := c.Host().Listener; l != nil && l.Finished != nil {
 		e := c.event(ctx, worker)
 		e.Err = err
 		l.Finished(e)
@@ -620,12 +620,12 @@ func (c *Call) again(delay time.Duration) {
 		// If ctx is done the executor refuses the call.
 		_ = strand.Sleep(ctx, delay)
 	}
-	c.host.Executor.Start(ctx, c)
+	c.Host().Executor.Start(ctx, c)
 }
 
 func (c *Call) event(ctx context.Context, worker int) Event {
 	return Event{
-		At: strand.Now(ctx), Engine: c.host.Name, Worker: worker,
+		At: strand.Now(ctx), Engine: c.Host().Name, Worker: worker,
 		Call: c.ID(), Task: c.task, Index: c.index, Attempt: int(c.attempt),
 	}
 }
@@ -640,7 +640,7 @@ var errAttemptOver = errors.New("engine: the attempt that the context belongs to
 // ctx if that is the error.
 func (c *Call) Blame(ctx context.Context, part Spec, err error) error {
 	return &TaskError{
-		Task: part.Task, Engine: c.host.Name,
+		Task: part.Task, Engine: c.Host().Name,
 		Worker: int(c.worker), Attempt: int(c.attempt), Err: c.blame(ctx, err),
 	}
 }
