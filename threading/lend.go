@@ -36,6 +36,7 @@ type lender struct {
 	armed  bool
 	lent   bool // this one has lent the slot
 	away   bool // and the places in executors in front of the pool
+	places engine.Places
 }
 
 func (l *lender) Arm(wake func()) bool {
@@ -75,13 +76,16 @@ func (l *lender) lend() {
 	if first && w.lender == nil && w.resume == nil && p.lent < p.cfg.MaxLent {
 		w.lender = l.note
 		l.lent = true
+		if l.call != nil {
+			l.places = l.call.Places() // while it cannot end
+		}
 		p.lent++
 		p.running--
 		p.schedule()
 	}
 	p.unlock()
-	if l.lent && l.call != nil {
-		l.away = l.call.Places().Lend(l.op)
+	if l.lent {
+		l.away = l.places.Lend(l.op)
 	}
 	if first && l.observed() {
 		l.call.Parked(l.ctx, w.id, l.op)
@@ -95,7 +99,7 @@ func (l *lender) reclaim() {
 	if l.away {
 		// From the outside to the inside, as on arrival: so nobody holds what another
 		// one waits for.
-		l.call.Places().Reclaim(strand.Goroutine{})
+		l.places.Reclaim(strand.Goroutine{})
 	}
 	p.mu.Lock()
 	n := l.note.Load()
