@@ -176,7 +176,7 @@ func (p *Pool) Start(ctx context.Context, c *engine.Call) {
 	err := t.arrive()
 	switch {
 	case err == nil:
-	case c.Claim():
+	case c.ClaimAttempt(e.attempt):
 		c.Refuse(err)
 	default:
 		// Who has cancelled it has counted it, and an entry that there is none of.
