@@ -34,61 +34,23 @@ type item[In, Out any] struct {
 	done bool
 }
 
-// Run implements [engine.Body], for executors that run in this process.
+// Run implements [engine.Body], for executors that run in this process after all.
 func (b *batch[In, Out]) Run(ctx context.Context) error {
-	began := time.Now()
-	b.runFrom(ctx, 0)
-	b.sizer.took(len(b.items), time.Since(began))
+	for i := range b.items {
+		b.runItem(ctx, i)
+	}
 	return nil
 }
 
-// runFrom runs the items from the one with index i on.
-func (b *batch[In, Out]) runFrom(ctx context.Context, i int) {
-	for i < len(b.items) {
-		i = b.runSome(ctx, i)
-	}
-}
-
-// runSome runs items from the one with index i on, until one panics, and returns the index
-// of the next. If one ends its goroutine, the others are run by another one, for which
-// this one waits.
-func (b *batch[In, Out]) runSome(ctx context.Context, i int) (next int) {
+func (b *batch[In, Out]) runItem(ctx context.Context, i int) {
+	it := &b.items[i]
 	defer func() {
-		if i == len(b.items) {
-			next = i
-			return
-		}
-		it := &b.items[i]
-		next = i + 1
-		if v := recover(); v != nil {
-			if b.call.Host().Crash {
-				panic(v)
-			}
-			it.err, it.done = b.failure(ctx, i, &PanicError{Value: v, Stack: debug.Stack()}), true
-			return
-		}
-		it.err, it.done = b.failure(ctx, i, engine.ErrGoexit), true
-		rest := make(chan struct{})
-		go func() {
-			defer close(rest)
-			b.runFrom(ctx, next)
-		}()
-		<-rest
-	}()
-	for ; i < len(b.items); i++ {
-		it := &b.items[i]
-		if it.out, it.err = b.task.fn(ctx, it.in); it.err != nil {
-			it.err = b.failure(ctx, i, it.err)
-		}
 		it.done = true
-	}
-	return i
-}
-
-// failure returns the error of an item as that of a call of its own would be.
-func (b *batch[In, Out]) failure(ctx context.Context, i int, err error) error {
-	spec := b.call.Spec()
-	return b.call.Blame(ctx, engine.Spec{Task: spec.Task, Index: spec.Index + i}, err)
+		if v := recover(); v != nil {
+			it.err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	it.out, it.err = b.task.fn(ctx, it.in)
 }
 
 // Done implements [engine.Body].

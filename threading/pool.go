@@ -357,16 +357,17 @@ func (p *Pool) accept(t *submission) {
 		p.update()
 	}
 	if c != nil {
-		p.watch(t.ctx, c)
+		p.watch(t.ctx, &t.entry)
 	}
 }
 
-// watch has c, which is in the injector, taken out when ctx ends. That Call.Cancel has
-// ended it we are told anyway. It needs p.mu.
-func (p *Pool) watch(ctx context.Context, c *engine.Call) {
+// watch has a call in the injector refused when ctx ends. That Call.Cancel has ended it we
+// are told anyway. Somebody may have claimed the call by now. It needs p.mu.
+func (p *Pool) watch(ctx context.Context, e *entry) {
+	c := e.call
 	switch own, ok := ctx.(*cancel.Context); {
 	case !ok || own.CanEnd():
-		w := &watch{pool: p, call: c, attempt: c.Attempt()}
+		w := &watch{pool: p, call: c, attempt: e.attempt}
 		// It is never taken back: it goes with the context, which does not
 		// outlive the call.
 		w.Start(ctx, w)
