@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/go-braid/braid/engine"
-	"github.com/go-braid/braid/internal/waitq"
-	"github.com/go-braid/braid/strand"
 )
 
 // Drain waits until no call of the lane runs, is parked or waits. It keeps nobody from
@@ -135,12 +133,7 @@ func (l *Lane) inside(ctx context.Context) bool {
 // awaitQuiet waits until nothing runs, is parked or waits, and with gone also until no
 // goroutine is left.
 func (l *Lane) awaitQuiet(ctx context.Context, gone bool) error {
-	w := &quiet{lane: l, gone: gone}
-	if !w.isWaiting() {
-		return nil // whatever ctx says
-	}
-	op := strand.Op{Object: l, Kind: strand.OpWait, Access: strand.Read}
-	return strand.Park(ctx, op, w)
+	return l.quiet.Await(ctx, l, gone)
 }
 
 // isQuiet needs l.mu.
@@ -150,46 +143,4 @@ func (l *Lane) isQuiet(gone bool) bool {
 }
 
 // wakeQuiet wakes those whose wait is over. It needs l.mu.
-func (l *Lane) wakeQuiet() {
-	for n := l.quiet.Front(); n != nil; {
-		next := n.Next()
-		if l.isQuiet(n.Value.gone) {
-			l.quiet.Remove(n)
-			l.after = append(l.after, n.Value.wake)
-		}
-		n = next
-	}
-}
-
-// A quiet is a strand that waits for the end of work.
-type quiet struct {
-	lane *Lane
-	gone bool // it waits for the goroutines to end as well
-	wake func()
-	node waitq.Node[*quiet]
-}
-
-func (w *quiet) Arm(wake func()) bool {
-	l := w.lane
-	l.mu.Lock()
-	defer l.unlock()
-	if l.isQuiet(w.gone) {
-		return false
-	}
-	w.wake, w.node.Value = wake, w
-	l.quiet.Push(&w.node)
-	return true
-}
-
-func (w *quiet) Disarm() bool {
-	l := w.lane
-	l.mu.Lock()
-	defer l.unlock()
-	return l.quiet.Remove(&w.node)
-}
-
-func (w *quiet) isWaiting() bool {
-	w.lane.mu.Lock()
-	defer w.lane.mu.Unlock()
-	return !w.lane.isQuiet(w.gone)
-}
+func (l *Lane) wakeQuiet() { l.after = l.quiet.Wake(l.after) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/quiet"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
@@ -59,7 +60,7 @@ type Lane struct {
 	putters  waitq.List[*putter]  // submitters that wait for room in it
 	resumers waitq.List[*resumer] // woken tasks that wait for a place
 	passed   waitq.List[*job]     // running and lent
-	quiet    waitq.List[*quiet]   // strands that wait for the end of work
+	quiet    quiet.Line           // strands that wait for the end of work
 	usher    *usher               // passes calls on; nil: none can go on
 	ushers   int                  // goroutines, those whose calls are under way included
 	alarm    *time.Timer          // for the rate
@@ -84,6 +85,7 @@ func New(inner engine.Executor, cfg Config) *Lane {
 		panic("lane: New in front of a braid.Group: make the lane first, and give it to braid.Scope as its executor")
 	}
 	l := &Lane{inner: inner, cfg: cfg.check(), birth: time.Now()}
+	l.quiet = quiet.Line{Mu: &l.mu, Unlock: l.unlock, Is: l.isQuiet}
 	l.limit = l.cfg.Limit
 	l.bucket = newBucket(l.cfg.Rate, l.cfg.Burst)
 	if g := l.cfg.Adaptive; g != nil {

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/go-braid/braid/engine"
-	"github.com/go-braid/braid/internal/waitq"
-	"github.com/go-braid/braid/strand"
 )
 
 // Drain waits until nothing runs or waits in the pool. It keeps nobody from submitting
@@ -142,12 +140,7 @@ func (p *Pool) refusePutters(err error) {
 // awaitQuiet waits until nothing runs or waits, and with gone also until no process is
 // left.
 func (p *Pool) awaitQuiet(ctx context.Context, gone bool) error {
-	w := &quiet{pool: p, gone: gone}
-	if !w.isWaiting() {
-		return nil // whatever ctx says
-	}
-	op := strand.Op{Object: p, Kind: strand.OpWait, Access: strand.Read}
-	return strand.Park(ctx, op, w)
+	return p.quiet.Await(ctx, p, gone)
 }
 
 // isQuiet needs p.mu.
@@ -157,49 +150,7 @@ func (p *Pool) isQuiet(gone bool) bool {
 }
 
 // wakeQuiet wakes those whose wait is over. It needs p.mu.
-func (p *Pool) wakeQuiet() {
-	for n := p.quiet.Front(); n != nil; {
-		next := n.Next()
-		if p.isQuiet(n.Value.gone) {
-			p.quiet.Remove(n)
-			p.after = append(p.after, n.Value.wake)
-		}
-		n = next
-	}
-}
-
-// A quiet is a strand that waits for the end of work.
-type quiet struct {
-	pool *Pool
-	gone bool // it waits for the processes to end as well
-	wake func()
-	node waitq.Node[*quiet]
-}
-
-func (w *quiet) Arm(wake func()) bool {
-	p := w.pool
-	p.mu.Lock()
-	defer p.unlock()
-	if p.isQuiet(w.gone) {
-		return false
-	}
-	w.wake, w.node.Value = wake, w
-	p.quiet.Push(&w.node)
-	return true
-}
-
-func (w *quiet) Disarm() bool {
-	p := w.pool
-	p.mu.Lock()
-	defer p.unlock()
-	return p.quiet.Remove(&w.node)
-}
-
-func (w *quiet) isWaiting() bool {
-	w.pool.mu.Lock()
-	defer w.pool.mu.Unlock()
-	return !w.pool.isQuiet(w.gone)
-}
+func (p *Pool) wakeQuiet() { p.after = p.quiet.Wake(p.after) }
 
 // Statistics is a snapshot of a [Pool]; it is out of date when it is read. Every call
 // is in one place: Submitted is the sum of Running, Queued, Waiting, Refused and

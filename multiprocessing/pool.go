@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/quiet"
 	"github.com/go-braid/braid/internal/spawn"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/internal/wire"
@@ -62,7 +63,7 @@ type Pool struct {
 	broken        error
 	waiting       waitq.List[*job]    // admitted, in the queue
 	putters       waitq.List[*putter] // submitters that wait for room in it
-	quiet         waitq.List[*quiet]  // strands that wait for the end of work
+	quiet         quiet.Line          // strands that wait for the end of work
 	after         []func()            // to be done when mu is released
 	files         map[fileKey][]*os.File
 	startFailures int         // in succession
@@ -99,6 +100,7 @@ func NewPool(cfg Config) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{cfg: cfg, workers: make(map[*worker]struct{}), files: make(map[fileKey][]*os.File), ending: make(chan struct{}), vacant: make(chan struct{}, 1)}
+	p.quiet = quiet.Line{Mu: &p.mu, Unlock: p.unlock, Is: p.isQuiet}
 	p.arrived.L = &p.mu
 	p.host = engine.Host{Name: cfg.Name, Listener: cfg.Listener, Executor: p}
 	p.env = environ(cfg, os.Environ())

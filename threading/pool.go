@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/cancel"
+	"github.com/go-braid/braid/internal/quiet"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
@@ -71,10 +72,10 @@ type Pool struct {
 	resumers  waitq.List[*resumer] // woken tasks that wait for a slot
 	idle      []*worker
 	all       waitq.List[*worker]
-	ids       []bool             // worker numbers in use, from 1 at index 0
-	quiet     waitq.List[*quiet] // strands that wait for the end of work
-	after     []func()           // to be done when mu is released
-	submitted uint64             // but for those on workers
+	ids       []bool     // worker numbers in use, from 1 at index 0
+	quiet     quiet.Line // strands that wait for the end of work
+	after     []func()   // to be done when mu is released
+	submitted uint64     // but for those on workers
 	refused   uint64
 }
 
@@ -93,6 +94,7 @@ func NewPool(cfg Config) *Pool {
 		Life: &p.life, Cancelled: p.cancelled, Crash: p.cfg.Crash,
 	}
 	p.injector.pool = p
+	p.quiet = quiet.Line{Mu: &p.mu, Unlock: p.unlock, Is: p.isQuiet}
 	p.victims.Store(new([]*worker))
 	p.update()
 	return p
