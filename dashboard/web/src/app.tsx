@@ -70,6 +70,7 @@ function Hero(): JSX.Element {
         }
       },
       view: () => state.writeAddress(),
+      painted: () => (state.painted.value = performance.now()),
       follow: (on) => {
         state.follow.value = on;
         state.unseen.value = 0;
@@ -104,7 +105,7 @@ function Hero(): JSX.Element {
   return (
     <div class="hero">
       <div class="bar-tools" role="toolbar" aria-label="timeline">
-        <label>group by <select
+        <label><span class="word">group by </span><select aria-label="group by"
           value={state.grouping.value}
           onChange={(e) => {
             state.grouping.value = e.currentTarget.value as (typeof groupings)[number];
@@ -112,12 +113,12 @@ function Hero(): JSX.Element {
           }}
         >{groupings.map((g) => <option key={g}>{g}</option>)}</select></label>
         <button
-          type="button" class="tool" aria-pressed={state.idle.value} title="Draw time in which nothing ran as a short gap (X)"
+          type="button" class="tool" aria-pressed={state.idle.value} title="Collapse idle: draw time in which nothing ran as a short gap (X)"
           onClick={() => {
             state.idle.value = !state.idle.value;
             state.parts.timeline?.setCollapseIdle(state.idle.value);
           }}
-        >collapse idle</button>
+        ><span class="word">collapse </span>idle</button>
         <button type="button" class="tool" title="Fold or unfold all groups (C)" onClick={() => tl?.foldAll(!tl.anyFolded())}>fold</button>
         <span class="gap" />
         {state.paused.value && <button type="button" class="pill" onClick={() => (state.paused.value = false)}>view held · {format.count(state.unseen.value)} new</button>}

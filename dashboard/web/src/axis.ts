@@ -29,7 +29,7 @@ export function niceStep(least: number): number {
 export function ticks(from: number, to: number, step: number): number[] {
   const list: number[] = [];
   if (!(step > 0) || !(to >= from)) return list;
-  const first = Math.ceil(from / step - 1e-9);
+  const first = Math.ceil(from / step - 1e-9) + 0; // no negative zero
   const last = Math.floor(to / step + 1e-9);
   for (let k = first; k <= last && list.length < 1000; k++) list.push(k * step);
   return list;

@@ -2,6 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import * as format from "./format";
+import { useLater } from "./later";
 import { isFailure, isRetried, State, type Model } from "./model";
 import type { Details } from "./source";
 import * as state from "./state";
@@ -181,10 +182,12 @@ function RangeCard({ m, from, to }: { m: Model; from: number; to: number }): JSX
   );
 }
 
+const unknown = { p50: NaN, p95: NaN, max: NaN, wait: NaN, busy: NaN };
+
 function RunCard({ m }: { m: Model }): JSX.Element {
   const { run, engines, end } = m.head;
   const seen = m.head.truncated;
-  const a = useMemo(() => aggregate(m, -Infinity, Infinity), [m, state.slow.value]);
+  const a = useLater(() => aggregate(m, -Infinity, Infinity), [m, state.slow.value]) ?? unknown;
   const lanes = Math.max(1, m.head.lanes.length);
   return (
     <>

@@ -71,7 +71,8 @@ export function press(e: KeyboardEvent): boolean {
       const k = Number(e.key);
       if (!(k >= 1 && k <= state.tabs.length)) return false;
       state.tab.value = state.tabs[k - 1]!;
-      document.querySelector<HTMLElement>("#panel")?.focus();
+      // The keys of the table, or of the list, go on from here.
+      requestAnimationFrame(() => document.querySelector<HTMLElement>("#panel .table, #panel button")?.focus());
     }
   }
   return true;

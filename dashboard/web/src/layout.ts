@@ -6,8 +6,9 @@ import type { Steps } from "./track";
 export type Grouping = "lane" | "task" | "state";
 export const groupings: readonly Grouping[] = ["lane", "task", "state"];
 
-/** Rows of slots are this high, in CSS pixels. */
+/** Rows of slots are this high, in CSS pixels; where few lanes leave room, up to tallestSlot. */
 export const slotHeight = 18;
+export const tallestSlot = 30;
 const headHeight = 20;
 const areaHeight = 40;
 
@@ -41,8 +42,8 @@ export interface Layout {
   rowOfLane: Int32Array; // the row that shows a lane: its slot, or the closed group around it
 }
 
-/** Lays out the rows. folded says of a group whether it is closed. */
-export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean): Layout {
+/** Lays out the rows. folded says of a group whether it is closed; slot is the height of a lane. */
+export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean, slot = slotHeight): Layout {
   const rows: Row[] = [];
   const rowOfLane = new Int32Array(m.head.lanes.length).fill(-1);
   let y = 0;
@@ -112,7 +113,7 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
         if (owner >= 0) continue;
         push({
           kind: "slot", key: "l" + lane, label: m.laneName(lane), note: "", depth: apart ? 2 : 1,
-          h: slotHeight, lane, group: null, closed: false, foldable: false,
+          h: slot, lane, group: null, closed: false, foldable: false,
         });
       }
     }

@@ -60,6 +60,53 @@ class Buckets {
   }
 }
 
+/**
+ * Rows of single pixels, which are drawn as high as a bar: where all is dense, one copied
+ * image costs far less than a rectangle for each pixel.
+ */
+class Dense {
+  private readonly canvas = document.createElement("canvas");
+  private image: ImageData | null = null;
+  private words = new Uint32Array(0);
+  private places: { y: number; h: number }[] = [];
+  private width = 0;
+
+  /** Begins a frame that has at most rows rows. */
+  begin(width: number, rows: number): void {
+    this.places = [];
+    if (width !== this.width || !this.image || this.image.height < rows) {
+      this.width = width;
+      this.canvas.width = width;
+      this.canvas.height = Math.max(rows, this.image?.height ?? 0, 32);
+      this.image = new ImageData(width, this.canvas.height);
+      this.words = new Uint32Array(this.image.data.buffer);
+    }
+    this.words.fill(0, 0, width * rows);
+  }
+
+  /** Adds a row; the index of its first pixel. */
+  row(y: number, h: number): number {
+    this.places.push({ y, h });
+    return (this.places.length - 1) * this.width;
+  }
+
+  set(index: number, word: number): void {
+    this.words[index] = word;
+  }
+
+  draw(c: CanvasRenderingContext2D, left: number): void {
+    const own = this.canvas.getContext("2d");
+    if (!own || !this.image || this.places.length === 0) return;
+    own.putImageData(this.image, 0, 0, 0, 0, this.width, this.places.length);
+    c.imageSmoothingEnabled = false;
+    this.places.forEach((p, k) => c.drawImage(this.canvas, 0, k, this.width, 1, left, p.y, this.width, p.h));
+  }
+}
+
+// Kept from frame to frame.
+const denseBars = new Dense();
+const denseFaint = new Dense();
+
 /** What the painter needs to know of a frame. */
 export interface Frame {
   c: CanvasRenderingContext2D;
@@ -81,27 +128,38 @@ export class SlotPainter {
   private readonly outlines: { x: number; y: number; w: number; h: number }[] = [];
   private readonly waits: number[] = [];
 
+  private readonly dense: Dense;
+
   constructor(
     private readonly f: Frame,
     private readonly faint: boolean,
-  ) {}
+    rows: number,
+  ) {
+    this.dense = faint ? denseFaint : denseBars;
+    this.dense.begin(f.scale.width, rows);
+  }
 
   row(track: Track, y: number, h: number): void {
-    const { m, scale, left, colours } = this.f;
+    const { m, scale, colours } = this.f;
     const { edges, width } = scale;
     const now = m.now;
     const end = scale.last;
     const by = y + 3;
     const bh = h - 6;
+    const pixels = this.f.theme.pixels;
+    const pixel = this.dense.row(by, bh);
+    const onePerPixel = 1 / scale.perPixel;
+    const from = scale.from;
+    const straight = scale.warp.gaps === 0;
     let p = track.after(scale.first);
     let before = p > 0 ? track.end[p - 1]! : -Infinity;
     while (p < track.n && track.start[p]! < end) {
       const span = track.span[p]!;
       const s = track.start[p]!;
       const e = Math.min(track.end[p]!, Math.max(now, s));
-      const x0 = scale.x(s);
-      const x1 = scale.x(e);
-      if (!this.faint && m.queued[span]! < s) this.wait(Math.max(m.queued[span]!, before), s, y + h / 2);
+      const x0 = straight ? (s - from) * onePerPixel : scale.x(s);
+      const x1 = straight ? (e - from) * onePerPixel : scale.x(e);
+      if (!this.faint && s - before > scale.perPixel && m.queued[span]! < s) this.wait(Math.max(m.queued[span]!, before), s, y + h / 2);
       before = e;
       if (x1 - x0 >= 2) {
         this.bar(span, x0, x1, by, bh, track.end[p] === Infinity);
@@ -120,7 +178,7 @@ export class SlotPainter {
       const level = Math.max(q - p === 1 ? 3 : 0, Math.min(levels - 1, Math.round(share * (levels - 1))));
       const middle = track.span[(p + q) >> 1 < q ? (p + q) >> 1 : p]!;
       const colour = this.faint || m.state[middle] === State.cancelled ? taskColours : colours[m.task[middle]!] ?? 0;
-      this.buckets.add(colour * levels + (this.faint ? 0 : level), left + k, by, 1, bh);
+      this.dense.set(pixel + k, pixels[colour * levels + (this.faint ? 0 : level)]!);
       before = track.end[q - 1]!;
       p = q;
     }
@@ -159,6 +217,7 @@ export class SlotPainter {
     for (let k = 0; k < this.waits.length; k += 3) {
       c.fillRect(this.waits[k]!, this.waits[k + 1]! - 0.5, this.waits[k + 2]!, 1);
     }
+    this.dense.draw(c, this.f.left);
     this.buckets.fill(c, theme);
     c.lineWidth = 1.5;
     c.strokeStyle = theme.retry;
@@ -281,7 +340,7 @@ export function paintDowns(f: Frame, row: Row, y: number): void {
 }
 
 /** Draws an area: how many ran, of at most top; and the failures as ticks that never vanish. */
-export function paintArea(f: Frame, steps: Steps, y: number, h: number, top: number, fill: string, stroke: string): void {
+export function paintArea(f: Frame, steps: Steps, y: number, h: number, top: number, fill: string, stroke: string, failures = true): void {
   const { c, scale, m, left, theme } = f;
   const means = new Float64Array(scale.width);
   steps.means(scale.edges, m.now, means);
@@ -299,7 +358,7 @@ export function paintArea(f: Frame, steps: Steps, y: number, h: number, top: num
   c.lineWidth = 1;
   c.strokeStyle = stroke;
   c.stroke();
-  paintTicks(f, steps, y, h, theme.fail);
+  if (failures) paintTicks(f, steps, y, h, theme.fail);
 }
 
 /** Draws a tick for each pixel column in which a failure began. */
@@ -387,6 +446,8 @@ export function paintJoins(
       const y0 = middle(m.lane[list[k]!]!);
       const y1 = middle(m.lane[list[k + 1]!]!);
       if (y0 === null || y1 === null) continue;
+      // Where all is dense, lines would only hide it.
+      if (to - from < scale.perPixel * 8 && width <= 1) continue;
       const x0 = Math.max(-50, scale.x(from));
       const x1 = Math.min(scale.width + 50, scale.x(to));
       const bend = Math.min(24, (x1 - x0) / 2);

@@ -3,9 +3,10 @@ import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import * as format from "./format";
 import { Copy, StateBadge } from "./inspector";
+import { useLater } from "./later";
 import { isFailure, isRetried, State, type Model } from "./model";
 import * as state from "./state";
-import { histogram, sorted, type SortKey } from "./stats";
+import { histogram, slowest, sorted, type SortKey } from "./stats";
 import { Table, type TableColumn } from "./table";
 
 const names: Record<state.Tab, string> = {
@@ -163,17 +164,17 @@ function Slowest({ m }: { m: Model }): JSX.Element {
   const filter = state.filter.value;
   const stamp = state.slow.value;
   const rows = useMemo(
-    () => sorted(m, "duration", true, (i) => (m.state[i]! & 15) !== State.refused && (!filter || filter.keep(i))).slice(0, 1000),
+    () => slowest(m, 1000, (i) => (m.state[i]! & 15) !== State.refused && (!filter || filter.keep(i))),
     [m, stamp, filter],
   );
-  const median = useMemo(() => histogram(m, 40).p50, [m, stamp]);
+  const median = useLater(() => histogram(m, 40).p50, [m, stamp]) ?? NaN;
   const columns = useMemo<TableColumn[]>(() => {
     const longest = rows.length ? m.duration(rows[0]!) : 1;
     const all = columnsFor(m).map((c): TableColumn => ({ ...c, sortable: false }));
     const bar: TableColumn = {
       key: "bar", name: "beside the median", className: "bar",
       cell: (i) => (
-        <><i class="meter" aria-hidden="true"><i style={{ width: `${(100 * m.duration(i)) / longest}%` }} /></i><span>{format.short(m.duration(i) / Math.max(1, median))}×</span></>
+        <><i class="meter" aria-hidden="true"><i style={{ width: `${(100 * m.duration(i)) / longest}%` }} /></i><span>{median > 0 ? `${format.short(m.duration(i) / median)}×` : ""}</span></>
       ),
     };
     all.splice(3, 0, bar);
@@ -185,7 +186,8 @@ function Slowest({ m }: { m: Model }): JSX.Element {
 
 function Histogram({ m }: { m: Model }): JSX.Element {
   const filter = state.filter.value;
-  const h = useMemo(() => histogram(m, 60, filter?.keep), [m, state.slow.value, filter]);
+  const h = useLater(() => histogram(m, 60, filter?.keep), [m, state.slow.value, filter]);
+  if (h === null) return <Empty>Counting…</Empty>;
   if (h.n === 0) return <Empty>{filter ? "No finished task matches the filter." : "No task has finished yet."}</Empty>;
   const w = 1000;
   const tall = 132;
@@ -201,9 +203,13 @@ function Histogram({ m }: { m: Model }): JSX.Element {
     ? h.bins.map((b, k) => `${k === 0 ? "M" : "L"}${(k + 0.5) * bw} ${tall - y(Math.min(most, b.cpu))}`).join(" ") : "";
   const labels: number[] = [];
   for (let p = Math.ceil(lo - 1e-9); p <= hi + 1e-9; p++) labels.push(10 ** p);
-  if (labels.length < 3) for (const m2 of [2, 5]) for (let p = Math.floor(lo); p <= hi; p++) {
-    const v = m2 * 10 ** p;
-    if (Math.log10(v) >= lo && Math.log10(v) <= hi) labels.push(v);
+  if (labels.length < 3) {
+    for (const digit of [2, 5]) {
+      for (let p = Math.floor(lo); p <= hi; p++) {
+        const v = digit * 10 ** p;
+        if (Math.log10(v) >= lo && Math.log10(v) <= hi) labels.push(v);
+      }
+    }
   }
   const percent = (us: number): string => `${(x(us) / w) * 100}%`;
   return (
@@ -225,11 +231,11 @@ function Histogram({ m }: { m: Model }): JSX.Element {
           {cpu && <path class="h-cpu" d={cpu} />}
         </svg>
         {([["median", h.p50], ["95 %", h.p95], ["99 %", h.p99]] as const).map(([name, v], k) => (
-          <div key={name} class="quantile" style={{ left: percent(v), paddingTop: `${k * 15}px` }}><span>{name} {format.duration(v)}</span></div>
+          <div key={name} class={`quantile${x(v) > 0.85 * w ? " left" : ""}`} style={{ left: percent(v), paddingTop: `${k * 15}px` }}><span>{name} {format.duration(v)}</span></div>
         ))}
       </div>
       <div class="scale" aria-hidden="true">
-        {labels.map((v) => <span key={v} style={{ left: percent(v) }}>{format.duration(v)}</span>)}
+        {labels.map((v) => x(v) < 0.97 * w && <span key={v} style={{ left: percent(v) }}>{format.duration(v)}</span>)}
       </div>
       <p class="foot">
         {format.count(h.n)} finished attempts by duration{filter ? ", filtered" : ""} · <i class="chip h-ok-chip" />ok <i class="chip h-bad-chip" />failed {cpu && <><i class="chip h-cpu-chip" />CPU time</>} · heights as square roots · click a bar to list its tasks

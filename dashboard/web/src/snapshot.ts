@@ -116,6 +116,7 @@ export interface Head {
   spans: number;
   truncated: { shown: number; of: number } | null;
   control?: boolean;
+  sorted?: boolean;
   columns: ColumnHead[];
 }
 

@@ -17,6 +17,7 @@ export const version = signal(0);
 export const slow = signal(0);
 export const failure = signal(""); // why there is nothing to show
 export const connection = signal<Connection>("none");
+export const painted = signal(0); // performance.now() after the first frame
 export const heard = signal(0); // performance.now() of the last news
 export const selected = signal(-1);
 export const range = signal<Range | null>(null);

@@ -32,8 +32,10 @@ export interface Aggregate {
 
 /** Sums up the spans that overlap [from, to] and that keep accepts. */
 export function aggregate(m: Model, from: number, to: number, keep?: ((i: number) => boolean) | null): Aggregate {
-  const durations: number[] = [];
-  const waits: number[] = [];
+  const durations = new Float64Array(m.n);
+  const waits = new Float64Array(m.n);
+  let finished = 0;
+  let waited = 0;
   const a: Aggregate = {
     count: 0, ok: 0, retried: 0, failed: 0, running: 0,
     p50: NaN, p95: NaN, p99: NaN, max: NaN, busy: 0, cpu: NaN, wait: NaN, finished: 0,
@@ -52,7 +54,7 @@ export function aggregate(m: Model, from: number, to: number, keep?: ((i: number
     else if (state === State.running) a.running++;
     a.busy += Math.min(e, to) - Math.max(s, from);
     if (state !== State.running && state !== State.refused) {
-      durations.push(e - s);
+      durations[finished++] = e - s;
       if (e >= from && e <= to && !isRetried(state)) a.finished++;
     }
     const c = m.cpu[i]!;
@@ -61,11 +63,11 @@ export function aggregate(m: Model, from: number, to: number, keep?: ((i: number
       cpu += c;
     }
     const w = m.wait(i);
-    if (w === w) waits.push(w);
+    if (w === w) waits[waited++] = w;
   }
   if (known) a.cpu = cpu;
-  [a.p50, a.p95, a.p99, a.max] = quantiles(Float64Array.from(durations), [0.5, 0.95, 0.99, 1]) as [number, number, number, number];
-  a.wait = quantiles(Float64Array.from(waits), [0.5])[0]!;
+  [a.p50, a.p95, a.p99, a.max] = quantiles(durations.subarray(0, finished), [0.5, 0.95, 0.99, 1]) as [number, number, number, number];
+  a.wait = quantiles(waits.subarray(0, waited), [0.5])[0]!;
   return a;
 }
 
@@ -195,4 +197,22 @@ export function sorted(m: Model, key: SortKey, down: boolean, keep?: ((i: number
     keys[i] = v === v ? (down ? -v : v) : Infinity;
   }
   return list.sort((a, b) => keys[a]! - keys[b]! || m.start[a]! - m.start[b]! || a - b);
+}
+
+/** The most spans that keep accepts and that took longest, longest first; without sorting the others. */
+export function slowest(m: Model, most: number, keep: (i: number) => boolean): Uint32Array {
+  let list: number[] = [];
+  let bar = -1; // what does not take longer is not among them
+  const trim = (): void => {
+    list.sort((a, b) => m.duration(b) - m.duration(a) || a - b);
+    list = list.slice(0, most);
+    if (list.length === most) bar = m.duration(list[most - 1]!);
+  };
+  for (let i = 0; i < m.n; i++) {
+    if (!(m.duration(i) > bar) || !keep(i)) continue;
+    list.push(i);
+    if (list.length >= 4 * most) trim();
+  }
+  trim();
+  return Uint32Array.from(list);
 }

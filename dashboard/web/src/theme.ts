@@ -22,6 +22,8 @@ export interface Theme {
   rss: string;
   /** shades[c][level]: colour c of a task (or grey, the last) at 0 … levels - 1, the last being full. */
   shades: string[][];
+  /** The same as pixels, in one list: colour × levels + level. */
+  pixels: Uint32Array;
   font: string;
 }
 
@@ -61,8 +63,15 @@ export function readTheme(element: Element): Theme {
     cpu: v("c-cpu"),
     rss: v("c-rss"),
     shades,
+    pixels: Uint32Array.from(shades.flat(), pixel),
     font: v("font"),
   };
+}
+
+// A colour as the word that it is in image data. Machines that run browsers are little endian.
+function pixel(colour: string): number {
+  const [r, g, b] = parse(colour) ?? [128, 128, 128];
+  return ((255 << 24) | (b! << 16) | (g! << 8) | r!) >>> 0;
 }
 
 /** The colour between a and b, both #rrggbb; share 1 is b. */
