@@ -125,19 +125,30 @@ func (p *painter) header() {
 	}
 	p.line(first)
 
-	parts := []string{thousands(c.OK+c.Retried) + " ok"}
+	line := thousands(c.OK) + " ok"
+	used = width(line)
 	add := func(n int, what, color string) {
-		if n > 0 {
-			parts = append(parts, p.paint(color, thousands(n)+" "+what))
+		if n == 0 {
+			return
 		}
+		part := thousands(n) + " " + what
+		if used+3+width(part) > p.d.Width {
+			p.line(line)
+			line, used = "", -3
+		}
+		if line != "" {
+			line += " · "
+		}
+		line += p.paint(color, part)
+		used += 3 + width(part)
 	}
-	add(c.Retried, "of them after a retry", again)
 	add(c.Failed, "failed", fail)
+	add(c.Retried, "ok after a retry", again)
 	add(c.Running, "running", bold)
 	add(c.Queued, "queued", dim)
 	add(c.Stopped, "stopped", fail)
 	add(c.Skipped, "not tried", dim)
-	p.line(strings.Join(parts, " · "))
+	p.line(line)
 	s := duration(m.now)
 	if done := c.OK + c.Retried + c.Failed; done > 0 && m.now > 0 {
 		s += fmt.Sprintf(" · %s a second", rate(float64(done)/m.now*1e6))
@@ -205,6 +216,9 @@ func (p *painter) lanes(rows int) {
 	begin, end := m.rows.start.at(0), math.Max(m.now, 1)
 	for i := range m.rows.len() {
 		begin = min(begin, m.rows.start.at(i))
+	}
+	if begin < (end-begin)/20 {
+		begin = 0 // which is easier to read
 	}
 	if end <= begin {
 		end = begin + 1

@@ -58,6 +58,21 @@ func ExampleModel_Draw() {
 		fmt.Println(err)
 	}
 	// Output:
+	// resize  FAILED  threads ×2
+	// 1 ok · 1 failed
+	// 30ms · 67 a second · half take up to 12ms, 95 % up to 12ms
+	//
+	//           0s            10ms          20ms
+	// threads 1│███████████████████████████████████████████│ 100%
+	// threads 2│█████████████████✕                         │  40%
+	//
+	// Failed attempts
+	//   ✕      1× error     not a picture
+	//                       such as b.png
+	//
+	// Slowest
+	//       30ms  ok        a.png
+	//       12ms  error     b.png
 }
 
 // A run as one file, to be kept or sent to somebody.

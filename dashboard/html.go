@@ -22,7 +22,7 @@ const fileDetails = 8 << 20
 // in it and nothing else. A run that goes on is shown as it is now. The error is that
 // of w.
 func (m *Model) WriteHTML(w io.Writer) error {
-	m.finish()
+	m.sort()
 	a := *loadAssets()
 	page, script, style := a["index.html"].plain, a["app.js"].plain, a["app.css"].plain
 	if bytes.Contains(bytes.ToLower(script), []byte("</script")) || bytes.Contains(bytes.ToLower(style), []byte("</style")) {
