@@ -69,12 +69,10 @@ type Call struct {
 
 	own   cancel.Context // see Derive
 	host  atomic.Pointer[Host]
-	place atomic.Pointer[Place]         // where it runs, if that is a Place
+	place atomic.Pointer[Place]         // where the attempt runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
-
-	placed bool // bodyOver is to tell place
 }
 
 // rare is what few calls have.
@@ -177,8 +175,9 @@ func (c *Call) Cancel(cause error) {
 	}
 }
 
-// Retire ends the context that Derive made when the call is complete.
-func (c *Call) Retire(cause error) { c.own.Retire(cause) }
+// Retire ends the context that Derive made when the call is complete. The cause is a
+// variable that does not change, so that the call need not keep more than its address.
+func (c *Call) Retire(cause *error) { c.own.Retire(cause) }
 
 // Claim takes a waiting call for the caller, who must run or refuse it: of several
 // who try, one succeeds. An executor need not use it if only one of its strands
@@ -271,9 +270,8 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if c.placed {
-		c.placed = false
-		(*c.place.Load()).Over(c)
+	if p := c.place.Load(); p != nil {
+		(*p).Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
 		f := c.rare.after
@@ -358,7 +356,6 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
 	c.place.Store(p)
-	c.placed = true
 	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
@@ -481,6 +478,7 @@ func (c *Call) Restart(why error) {
 		c.seldom().lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
+	c.place.Store(nil)
 	if c.rare != nil && c.rare.relay != nil {
 		c.why.Store(nil)
 	}
@@ -548,7 +546,7 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry().release()
 	if c.rare != nil && c.rare.derived != nil {
-		c.rare.derived.Retire(errAttemptOver)
+		c.rare.derived.Retire(&errAttemptOver)
 		c.rare.derived = nil
 	}
 	var relays *relay
@@ -568,6 +566,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			l.Retrying(e)
 		}
 		c.attempt++
+		c.place.Store(nil)
 		c.state.Store(callNew)
 		relays.settled()
 		go c.again(delay)

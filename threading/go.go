@@ -66,7 +66,7 @@ func (f *function) Run(ctx context.Context) error {
 
 // Done implements [engine.Body].
 func (f *function) Done(err error) {
-	f.call.Retire(context.Canceled)
+	f.call.Retire(&context.Canceled)
 	if err == nil {
 		return
 	}
@@ -123,7 +123,7 @@ func (w *worker) newLoose(parent context.Context) *loose {
 func (w *worker) dropLoose() {
 	if l := w.loose; l != nil {
 		w.loose = nil
-		l.ctx.Retire(context.Canceled)
+		l.ctx.Retire(&context.Canceled)
 	}
 }
 
@@ -196,7 +196,7 @@ func (w *worker) endFunction(l *loose) {
 		l.self.Swap(nil).End()
 	}
 	if l != w.loose {
-		l.ctx.Retire(context.Canceled) // nobody else gets it
+		l.ctx.Retire(&context.Canceled) // nobody else gets it
 	}
 	if w.pool.exact {
 		w.over(nil)
