@@ -198,9 +198,7 @@ func (w *worker) endFunction(l *loose) {
 	if l != w.loose {
 		l.ctx.Retire(&context.Canceled) // nobody else gets it
 	}
-	if w.pool.exact {
-		w.over(nil)
-	}
+	w.spent = w.pool.exact
 }
 
 // dropped counts a function that is not run because its context is done.
@@ -209,9 +207,7 @@ func (w *worker) dropped() {
 	p.mu.Lock()
 	p.refused++
 	p.mu.Unlock()
-	if p.exact {
-		w.over(nil)
-	}
+	w.spent = p.exact
 }
 
 // Value implements [cancel.Values]: it gives the strand its parker.
