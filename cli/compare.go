@@ -290,7 +290,7 @@ func (c *comparison) run(cfg input.Config) {
 		if c.control.stage() >= stageTerminate {
 			return
 		}
-		if block = append(block, entry{it, err}); len(block) < size {
+		if block = append(block, entry{item: it, err: err}); len(block) < size {
 			continue
 		}
 		wall := c.block(block)

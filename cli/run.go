@@ -175,7 +175,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		c.stopIfBroken(r)
 	}
 	b.idle = out.flush
-	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
+	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), nil))
 	stopped, why := c.reason()
 	var closing error
 	if c.stage() < stageAbandon {
