@@ -182,4 +182,5 @@ func completeBatchFlags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("color", completeWords("auto", "always", "never"))
 	_ = cmd.RegisterFlagCompletionFunc("backoff", completeWords("100ms..30s", "1s..60s", "none"))
 	_ = cmd.MarkFlagDirname("out")
+	completeRecordFlags(cmd)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/halt"
 	"github.com/go-braid/braid/internal/input"
@@ -17,6 +18,8 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	batchFlags
+	resumeFlags
+	viewFlags
 	engine     string
 	halt       string
 	keep       bool
@@ -25,7 +28,19 @@ type runFlags struct {
 }
 
 func (a *app) runCommand() *cobra.Command {
-	var f runFlags
+	cmd, f := a.newRunCommand()
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.resume != "" || f.rerun != "" {
+			return a.resume(cmd, f, args)
+		}
+		return a.run(cmd, f, args, nil)
+	}
+	return cmd
+}
+
+// newRunCommand returns the command run, which does not do anything yet, and its flags.
+func (a *app) newRunCommand() (*cobra.Command, *runFlags) {
+	f := &runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run TASK [flags] [INPUT…]\n  " + a.name + " run [flags] -- COMMAND {} … [::: INPUT…]",
 		Short: "Run a task or a command on every input",
@@ -47,9 +62,6 @@ asks that to stop, a third one kills it.`,
   ` + a.name + ` run --csv --from people.csv -- ./greet --name {name} --city {city}
   ` + a.name + ` run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`,
 		ValidArgsFunction: completeTask,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.run(cmd, &f, args)
-		},
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
@@ -63,10 +75,15 @@ asks that to stop, a third one kills it.`,
 	completeBatchFlags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
 	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
-	return cmd
+	f.resumeFlags.add(fs)
+	f.viewFlags.add(fs)
+	_ = cmd.RegisterFlagCompletionFunc("resume", a.completeRun)
+	_ = cmd.RegisterFlagCompletionFunc("rerun-failed", a.completeRun)
+	return cmd, f
 }
 
-func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+// run does a run. Past, if it is not nil, is the one that it takes up.
+func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) error {
 	ctx := cmd.Context()
 	var err error
 	if a.style, err = styleFor(f.color, a.Err); err != nil {
@@ -118,8 +135,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return err
 	}
 	defer closeWork()
+	hash := f.identity(p).hash()
 	if f.dryRun {
-		return a.dryRun(ctx, w, p.inputs)
+		return a.dryRun(ctx, w, p.inputs, func(e *entry) { past.look(hash, e) })
 	}
 
 	prog, err := newProgress(f.progress, a.name, a.Err, f.quiet)
@@ -130,16 +148,32 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	clock := &stopwatch{}
 	stdout := prog.beside(a.Out)
 	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
-	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, clock.listener(), out.line, prog.line
+	rec := a.record(&f.recordFlags, a.newRun(p, hash, cmd, f, args, past), f.sayer(prog))
+	why := ""
+	if cmd.Flags().Changed("engine") {
+		why = "--engine"
+	}
+	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
+	cfg.listener = engine.Tee(clock.listener(), rec.listener(kind, p, jobs, why))
 	handle, err := kind.open(cfg)
 	if err != nil {
+		rec.discard()
 		prog.close(false)
 		return err
+	}
+	rec.watch(w)
+	p.inputs.Stdin = rec.keep(p.inputs)
+	look := func(e *entry) {
+		rec.look(e)
+		past.look(hash, e)
 	}
 	if handle.kill != nil {
 		c.on(stageAbandon, handle.kill)
 	}
-	c.comment = func(stage int32) { prog.line(a.name + ": " + stageComment(stage)) }
+	c.comment = func(stage int32) {
+		prog.line(a.name + ": " + stageComment(stage))
+		rec.mark("stopped", stageComment(stage))
+	}
 	defer c.watchSignals()()
 	if f.deadline > 0 {
 		defer time.AfterFunc(f.deadline, func() {
@@ -164,51 +198,71 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		b.total = countInputs(reading, p.inputs)
 	}
 	b.render = out.render
+	b.begin = rec.begin
+	b.idle = func() {
+		out.flush()
+		if out.failed() == nil {
+			rec.flushed()
+		}
+	}
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
+		rec.emitted(r)
 		out.print(r)
+		if rec.full() {
+			b.idle()
+		}
 		prog.update(b.tally, b.knownTotal())
 		if out.failed() != nil {
 			c.raise(stageTerminate, exitUsage, nil)
 		}
 		c.stopIfBroken(r)
 	}
-	b.idle = out.flush
-	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), nil))
+	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), look))
 	stopped, why := c.reason()
 	var closing error
 	if c.stage() < stageAbandon {
 		// Nothing is in flight, so this does not wait for tasks.
 		closing = handle.close(context.WithoutCancel(ctx))
 	}
-	out.flush()
+	b.idle()
 	if handle.remark != nil && !f.quiet {
 		if s := handle.remark(); s != "" {
 			prog.line(a.name + ": " + s)
 		}
 	}
-	prog.close(b.tally.read > 0)
-
-	switch {
-	case closing != nil:
-		return &exitError{code: exitUsage, err: closing}
-	case out.failed() != nil:
-		return outputError(out.failed())
-	case ctx.Err() != nil:
-		return &exitError{code: exitUsage, err: context.Cause(ctx)}
-	case stopped == exitHalted && b.leftOut():
-		e := &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
-		if b.tally.failed > 0 && status.which != exitAny {
-			e.code = status.code(b.tally)
+	err = func() error {
+		switch {
+		case closing != nil:
+			return &exitError{code: exitUsage, err: closing}
+		case out.failed() != nil:
+			return outputError(out.failed())
+		case ctx.Err() != nil:
+			return &exitError{code: exitUsage, err: context.Cause(ctx)}
+		case stopped == exitHalted && b.leftOut():
+			e := &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
+			if b.tally.failed > 0 && status.which != exitAny {
+				e.code = status.code(b.tally)
+			}
+			return e
+		case stopped != 0 && stopped != exitHalted:
+			return &exitError{code: stopped, err: why}
+		case b.tally.read == 0:
+			return noInput()
 		}
-		return e
-	case stopped != 0 && stopped != exitHalted:
-		return &exitError{code: stopped, err: why}
-	case b.tally.read == 0:
-		return noInput()
+		return exit(status.code(b.tally))
+	}()
+	if b.tally.read == 0 {
+		rec.discard() // there is nothing to look at
+	} else {
+		rec.close(b.tally, err)
 	}
-	return exit(status.code(b.tally))
+	prog.close(b.tally.read > 0)
+	if !f.quiet {
+		a.whatNext(b, past, rec)
+	}
+	return err
 }
 
 func stageComment(stage int32) string {
@@ -222,11 +276,15 @@ func stageComment(stage int32) string {
 }
 
 // dryRun prints what would be run.
-func (a *app) dryRun(ctx context.Context, w work, cfg input.Config) error {
+func (a *app) dryRun(ctx context.Context, w work, cfg input.Config, look func(*entry)) error {
 	out := bufio.NewWriter(a.Out)
 	seq, failed := 0, 0
 	for it, err := range input.Items(ctx, cfg) {
 		seq++
+		e := entry{item: it, err: err}
+		if look(&e); e.turn != hasTurn {
+			continue
+		}
 		var line string
 		if err == nil {
 			line, err = w.describe(it, seq)

@@ -60,7 +60,8 @@ type commandWork struct {
 	template *template.Command
 	runner   *command.Runner
 	name     string
-	slots    chan int // the numbers of free slots
+	slots    chan int                          // the numbers of free slots
+	ran      func(seq int, out *commandResult) // told of each attempt that has ended; may be nil
 }
 
 func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.Item, seq int, opts []braid.Option) (*braid.Future[any], error) {
@@ -79,6 +80,9 @@ func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.It
 		}
 		out := &commandResult{args: args}
 		out.Result, err = w.runner.Run(ctx, command.Command{Args: args})
+		if w.ran != nil {
+			w.ran(seq, out)
+		}
 		return out, err
 	}
 	return braid.Go(ctx, ex, func(ctx context.Context) (any, error) {

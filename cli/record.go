@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/record"
+)
+
+// recordFlags say whether and where a run is recorded.
+type recordFlags struct {
+	record   string
+	keepRuns string
+}
+
+const (
+	recordAuto = "auto"
+	recordOff  = "off"
+
+	recordEnv   = "BRAID_RECORD"
+	keepRunsEnv = "BRAID_KEEP_RUNS"
+
+	defaultKeepRuns = "100,30d,1G"
+)
+
+func (f *recordFlags) add(fs *pflag.FlagSet) {
+	addStore(fs, &f.record, "record the run: `WHERE` is auto (your state directory), a directory, or off; $"+recordEnv+" is the default")
+	fs.StringVar(&f.keepRuns, "keep-runs", cmp.Or(os.Getenv(keepRunsEnv), defaultKeepRuns),
+		"of earlier runs keep as many as `RULE` says: a number, an age, a size in all, or all; $"+keepRunsEnv+" is the default")
+}
+
+// addStore adds the flag that says where runs are recorded.
+func addStore(fs *pflag.FlagSet, p *string, usage string) {
+	fs.StringVar(p, "record", cmp.Or(os.Getenv(recordEnv), recordAuto), usage)
+	fs.Lookup("record").DefValue = recordAuto // help is the same for everybody
+}
+
+func completeRecordFlags(cmd *cobra.Command) {
+	_ = cmd.RegisterFlagCompletionFunc("record", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{recordAuto, recordOff}, cobra.ShellCompDirectiveFilterDirs
+	})
+	_ = cmd.RegisterFlagCompletionFunc("keep-runs", completeWords(defaultKeepRuns, "all"))
+}
+
+// storeAt returns the store that --record names. Where records are only read, off means
+// the same as auto.
+func storeAt(where string) (record.Store, error) {
+	if where != recordAuto && where != recordOff && where != "" {
+		dir, err := filepath.Abs(where)
+		return record.Store{Dir: dir}, err
+	}
+	dir, err := record.DefaultDir()
+	return record.Store{Dir: dir}, err
+}
+
+// A recording is the record of a run while it runs. That of a run which is not recorded
+// is nil, and its methods do nothing.
+//
+// An input is recorded as done once its result has been written. So whatever kills the
+// run, a result that nobody has got is made again when the run is taken up.
+type recording struct {
+	id    string
+	store record.Store
+	dir   string // of this run
+	log   *record.Log
+	hash  string
+	kept  *keptInput
+	ready []int // the numbers of the inputs whose results go out with the next flush
+}
+
+// record begins to record a run, unless it is not to be recorded or cannot be. That it
+// cannot be is said once, and is no reason not to run.
+func (a *app) record(f *recordFlags, run record.Run, say func(string)) *recording {
+	if f.record == recordOff {
+		return nil
+	}
+	r, err := startRecording(f, run, say)
+	if err != nil {
+		say(fmt.Sprintf("%s: this run is not recorded: %v; --record DIR records it elsewhere, --record off says that it need not be", a.name, err))
+		return nil
+	}
+	return r
+}
+
+func startRecording(f *recordFlags, run record.Run, say func(string)) (*recording, error) {
+	store, err := storeAt(f.record)
+	if err != nil {
+		return nil, err
+	}
+	id, path, err := store.New()
+	if err != nil {
+		return nil, err
+	}
+	run.ID, run.Delivers = id, true
+	run.Go, run.OS, run.Arch, run.PID, run.CPUs = runtime.Version(), runtime.GOOS, runtime.GOARCH, os.Getpid(), runtime.GOMAXPROCS(0)
+	run.Host, _ = os.Hostname()
+	run.Dir, _ = os.Getwd()
+	name := programName()
+	log, err := record.Create(path, run, record.Config{OnError: func(err error) {
+		say(fmt.Sprintf("%s: recording ends here, and the run goes on: %v", name, err))
+	}})
+	if err != nil {
+		return nil, errors.Join(err, store.Remove(id))
+	}
+	return &recording{id: id, store: store, dir: filepath.Dir(path), log: log, hash: run.Hash}, nil
+}
+
+// listener returns what an engine is to tell of its calls.
+func (r *recording) listener(kind engineKind, p *plan, limit int, why string) *engine.Listener {
+	if r == nil {
+		return nil
+	}
+	e := record.Engine{Name: kind.name, Kind: kind.name, Limit: limit, Why: why}
+	if p.task == "" {
+		e.Kind = "exec"
+	}
+	return r.log.Listener(e)
+}
+
+// look gives an input its key.
+func (r *recording) look(e *entry) {
+	if r != nil && e.err == nil {
+		e.key = record.Key(r.hash, recordOf(e.item))
+	}
+}
+
+// begin records an input that has its turn.
+func (r *recording) begin(res *result) {
+	if r != nil {
+		r.log.Input(res.seq, res.key, res.item.Text)
+	}
+}
+
+// emitted takes note of a result that was handed to the printer.
+func (r *recording) emitted(res *result) {
+	if r != nil && res.err == nil {
+		r.ready = append(r.ready, res.seq)
+	}
+}
+
+// manyReady is how many results may wait to be flushed, so that a run that is never idle
+// has not too many to do again when it is killed.
+const manyReady = 256
+
+// full reports whether it is time to flush the results.
+func (r *recording) full() bool { return r != nil && len(r.ready) >= manyReady }
+
+// flushed records as done what was emitted: it has been written.
+func (r *recording) flushed() {
+	if r == nil || len(r.ready) == 0 {
+		return
+	}
+	for _, i := range r.ready {
+		r.log.Done(i)
+	}
+	r.ready = r.ready[:0]
+	r.log.Flush()
+}
+
+// watch has the commands of w recorded, if it runs any.
+func (r *recording) watch(w work) {
+	if c, ok := w.(*commandWork); ok && r != nil {
+		c.ran = r.ran
+	}
+}
+
+// ran records what an attempt at a command has used, and what it said if it failed.
+func (r *recording) ran(seq int, out *commandResult) {
+	if out.Stdout == nil {
+		return
+	}
+	u := record.Usage{
+		PID: out.PID, CPU: out.User + out.System, RSS: out.MaxRSS,
+		Exit: out.Code, Signal: out.Signal, Out: out.Stdout.Size(), ErrOut: out.Stderr.Size(),
+	}
+	if out.Code != 0 {
+		u.Stdout, u.Stderr = tailOf(out.Stdout), tailOf(out.Stderr)
+	}
+	r.log.Usage(seq, u)
+}
+
+// mark records something that is to be seen on the time line.
+func (r *recording) mark(kind, text string) {
+	if r != nil {
+		r.log.Mark(record.Mark{Kind: kind, Text: text})
+	}
+}
+
+// close ends the record of a run that came to err, and removes what is too old.
+func (r *recording) close(t tally, err error) {
+	if r == nil {
+		return
+	}
+	end := record.End{Verdict: "ok", OK: t.ok, Failed: t.failed, Stopped: t.stopped, Skipped: t.skipped, Total: t.read - t.before - t.others}
+	if e, ok := errors.AsType[*exitError](err); ok {
+		end.Exit = e.code
+	}
+	switch {
+	case end.Exit == exitFailed || end.Exit == exitOK && t.failed > 0 || t.failed > 0 && t.stopped+t.skipped == 0:
+		end.Verdict = "failed"
+	case end.Exit != exitOK:
+		end.Verdict = "stopped"
+	}
+	_ = r.log.Close(end) // OnError has said what there is to say
+	r.kept.close()
+}
+
+// discard removes the record of a run that did not come to its first input.
+func (r *recording) discard() {
+	if r == nil {
+		return
+	}
+	_ = r.log.Close(record.End{Verdict: "stopped", Exit: exitUsage})
+	r.kept.close()
+	_ = r.store.Remove(r.id) // it does no harm
+}
+
+// newRun returns what is known of a run before it begins.
+func (a *app) newRun(p *plan, hash string, cmd *cobra.Command, f *runFlags, args []string, past *prior) record.Run {
+	run := record.Run{Braid: version(), Name: p.name, Task: p.task, Hash: hash, Args: append([]string{a.name}, a.args...)}
+	if past != nil {
+		run.Parent = past.info.ID
+		run.Args = append([]string{a.name, "run"}, (&parsedRun{cmd, f, args}).line()...)
+	}
+	return run
+}
+
+// whatNext says what can be done about a run that did not do everything.
+func (a *app) whatNext(b *batch, past *prior, rec *recording) {
+	if b.exhausted {
+		if n := past.missing(); n > 0 {
+			fmt.Fprintf(a.Err, "%s: %s of run %s to be done again, but not among the inputs any more\n", a.name, plural(n, "input"), past.info.ID)
+		}
+	}
+	if rec == nil || b.tally.read == 0 || b.tally.failed == 0 && !b.leftOut() {
+		return
+	}
+	next := "run --rerun-failed"
+	if b.leftOut() {
+		next = "run --resume"
+	}
+	fmt.Fprintf(a.Err, "%s: run %s: %[1]s view last; %[1]s %[3]s last\n", a.name, rec.id, next)
+}
