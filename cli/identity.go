@@ -54,7 +54,7 @@ func (id identity) hash() string {
 func (id identity) differs(recorded identity) string {
 	for i := range max(len(id), len(recorded)) {
 		switch {
-		case i >= len(id) || i >= len(recorded) || id[i].name != recorded[i].name:
+		case i == 0 && id[0] != recorded[0] || i >= len(id) || i >= len(recorded) || id[i].name != recorded[i].name:
 			return fmt.Sprintf("it ran the %s, and this is the %s", recorded[0], id[0])
 		case id[i] == recorded[i]:
 		case recorded[i].value == "":

@@ -58,7 +58,7 @@ func (l *ledger) add(path string) error {
 	defer r.Close()
 	keys := make(map[int]string) // by the number of the input
 	done := make(map[int]bool)
-	delivers := false
+	delivers, most := false, 0
 	for {
 		line, err := r.Next()
 		if err == io.EOF {
@@ -75,13 +75,14 @@ func (l *ledger) add(path string) error {
 			delivers = line.Delivers
 		case *record.Input:
 			keys[line.Number] = line.Key
+			most = max(most, line.Number)
 		case *record.Span:
 			if !delivers {
 				done[line.Input] = line.OK()
 			}
 		case *record.Done:
 			for _, r := range line.Inputs {
-				for i := r[0]; i <= r[1]; i++ {
+				for i := r[0]; i <= min(r[1], most); i++ {
 					done[i] = true
 				}
 			}

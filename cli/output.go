@@ -172,8 +172,8 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// A record is a result as JSON. Fields may be added.
-type record struct {
+// A resultRecord is a result as JSON. Fields may be added.
+type resultRecord struct {
 	Seq      int             `json:"seq"`
 	Input    json.RawMessage `json:"input"`
 	OK       bool            `json:"ok"`
@@ -184,7 +184,7 @@ type record struct {
 	*commandRecord
 }
 
-// A commandRecord is what a command adds to a record. Exit is -1 if a signal
+// A commandRecord is what a command adds to a resultRecord. Exit is -1 if a signal
 // ended it, or if it was not started.
 type commandRecord struct {
 	Command []string `json:"command"`
@@ -197,7 +197,7 @@ type commandRecord struct {
 }
 
 func (p *printer) printJSON(r *result) error {
-	rec := record{
+	rec := resultRecord{
 		Seq: r.seq, Input: inputJSON(r), OK: r.err == nil,
 		Attempts: r.attempts, WallS: r.wall.Seconds(),
 	}

@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/record"
 )
 
@@ -74,6 +76,9 @@ type recording struct {
 	hash  string
 	kept  *keptInput
 	ready []int // the numbers of the inputs whose results go out with the next flush
+
+	slow    bool // each input is a process
+	hurried time.Time
 }
 
 // record begins to record a run, unless it is not to be recorded or cannot be. That it
@@ -153,22 +158,28 @@ const manyReady = 256
 // full reports whether it is time to flush the results.
 func (r *recording) full() bool { return r != nil && len(r.ready) >= manyReady }
 
+// hurryEvery is how often what is done is written to the record at once, for work that
+// takes less than a process.
+const hurryEvery = 10 * time.Millisecond
+
 // flushed records as done what was emitted: it has been written.
 func (r *recording) flushed() {
 	if r == nil || len(r.ready) == 0 {
 		return
 	}
-	for _, i := range r.ready {
-		r.log.Done(i)
-	}
+	r.log.Done(r.ready...)
 	r.ready = r.ready[:0]
-	r.log.Flush()
+	if now := time.Now(); r.slow || now.Sub(r.hurried) >= hurryEvery {
+		r.hurried = now
+		r.log.Hurry()
+	}
 }
 
 // watch has the commands of w recorded, if it runs any.
 func (r *recording) watch(w work) {
 	if c, ok := w.(*commandWork); ok && r != nil {
 		c.ran = r.ran
+		r.slow = true
 	}
 }
 
@@ -248,4 +259,20 @@ func (a *app) whatNext(b *batch, past *prior, rec *recording) {
 		next = "run --resume"
 	}
 	fmt.Fprintf(a.Err, "%s: run %s: %[1]s view last; %[1]s %[3]s last\n", a.name, rec.id, next)
+}
+
+// tailOf returns the end of what a command wrote, as much of it as a record keeps.
+func tailOf(o *command.Output) string {
+	const most = 4 << 10
+	b := make([]byte, min(most, o.Size()))
+	n, _ := o.ReadAt(b, o.Size()-int64(len(b))) // what cannot be read is left out
+	return string(b[:n])
+}
+
+// remarks returns what says a line, unless nothing is to be said but errors.
+func (f *batchFlags) remarks(p *progress) func(string) {
+	if f.quiet {
+		return func(string) {}
+	}
+	return p.line
 }

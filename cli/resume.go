@@ -145,6 +145,7 @@ func (a *app) resume(cmd *cobra.Command, f *runFlags, args []string) error {
 	}
 	// Nothing is said but which run: it is done as it was, where it was, with the flags
 	// that are given now in place of its own.
+	recorded.cmd.SetContext(cmd.Context())
 	if err := f.overlay(cmd, recorded); err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ asks that to stop, a third one kills it.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&f.engine, "engine", defaultEngine, "run on `ENGINE`; see \""+a.name+" help engines\"")
-	f.add(fs)
+	f.batchFlags.add(fs)
 	fs.StringVar(&f.halt, "halt", "never", "stop early, as GNU parallel does: `WHEN,WHY=N`, such as soon,fail=3 or now,success=1")
 	fs.BoolVarP(&f.keep, "keep-order", "k", false, "print results in the order of the inputs")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be run, and run nothing")
@@ -148,13 +148,13 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	clock := &stopwatch{}
 	stdout := prog.beside(a.Out)
 	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
-	rec := a.record(&f.recordFlags, a.newRun(p, hash, cmd, f, args, past), f.sayer(prog))
-	why := ""
+	rec := a.record(&f.recordFlags, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
+	chosen := "" // by whom the engine was
 	if cmd.Flags().Changed("engine") {
-		why = "--engine"
+		chosen = "--engine"
 	}
 	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
-	cfg.listener = engine.Tee(clock.listener(), rec.listener(kind, p, jobs, why))
+	cfg.listener = engine.Tee(clock.listener(), rec.listener(kind, p, jobs, chosen))
 	handle, err := kind.open(cfg)
 	if err != nil {
 		rec.discard()
@@ -220,6 +220,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		c.stopIfBroken(r)
 	}
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), look))
+	prog.update(b.tally, b.knownTotal())
 	stopped, why := c.reason()
 	var closing error
 	if c.stage() < stageAbandon {
