@@ -6,10 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-braid/braid/internal/input"
+	"github.com/go-braid/braid/record"
 )
 
 // The inputs of a run that came from standard input are kept beside its record, so that
@@ -121,4 +124,29 @@ func openKept(dir string, part bool) (*os.File, error) {
 		return nil, errKeptPart
 	}
 	return f, err
+}
+
+// argsName is the file that holds the command line of a run, each argument with a NUL at its
+// end, if the record does not hold it as it was: it keeps no more than 64 KB, in UTF-8.
+const argsName = "args"
+
+// keepArgs keeps a command line beside the record, if that has another one.
+func keepArgs(dir string, args, recorded []string) error {
+	whole := slices.Equal(args, recorded) && utf8.ValidString(strings.Join(args, ""))
+	if whole {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(dir, argsName), []byte(strings.Join(args, "\x00")+"\x00"), 0o600)
+}
+
+// argsOf returns the command line of a run.
+func argsOf(run record.Info) ([]string, error) {
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(run.Path), argsName))
+	if errors.Is(err, os.ErrNotExist) {
+		return run.Run.Args, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00"), nil
 }

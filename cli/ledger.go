@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"github.com/go-braid/braid/record"
 )
@@ -27,7 +26,7 @@ func readLedger(store record.Store, run record.Info) (*ledger, error) {
 	l := &ledger{done: make(map[string]int), all: make(map[string]int)}
 	for id := run.Run.Parent; id != ""; {
 		parent, err := store.Find(id)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && len(chain) > maxChain {
+		if errors.Is(err, record.ErrNoRun) || err == nil && len(chain) > maxChain {
 			l.gone = id
 			break
 		}

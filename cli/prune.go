@@ -57,6 +57,9 @@ func parseAge(s string) (time.Duration, error) {
 	return d, err
 }
 
+// beginning is how long a run without a readable record may be one that begins.
+const beginning = time.Hour
+
 // prune removes what the rule does not keep. Runs that still run stay, and so do those
 // that a run which stays has taken up: what they had done is known from their records
 // alone.
@@ -68,7 +71,7 @@ func (r keepRule) prune(store record.Store, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(runs, func(a, b record.Info) int { return strings.Compare(b.ID, a.ID) })
+	newestFirst(runs)
 	byID := make(map[string]record.Info, len(runs))
 	for _, run := range runs {
 		byID[run.ID] = run
@@ -79,8 +82,9 @@ func (r keepRule) prune(store record.Store, now time.Time) error {
 	for i, run := range runs {
 		size += sizeOf(filepath.Dir(run.Path))
 		full = full || r.runs > 0 && i >= r.runs || r.size > 0 && size > r.size && i > 0
-		old := r.age > 0 && !run.Run.Wall.IsZero() && now.Sub(run.Run.Wall) > r.age
-		if (full || old) && run.State != record.Running {
+		old := r.age > 0 && now.Sub(beginOf(run)) > r.age
+		begins := run.Err != nil && now.Sub(beginOf(run)) < beginning
+		if (full || old) && run.State != record.Running && !begins {
 			continue
 		}
 		for id := run.ID; id != "" && !stays[id]; id = byID[id].Run.Parent {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,7 +76,7 @@ type recording struct {
 	kept  *keptInput
 	ready []int // the numbers of the inputs whose results go out with the next flush
 
-	slow    bool // each input is a process
+	slow    bool // each input is a process, against which a flush is nothing
 	hurried time.Time
 }
 
@@ -105,9 +104,6 @@ func startRecording(f *recordFlags, run record.Run, say func(string)) (*recordin
 		return nil, err
 	}
 	run.ID, run.Delivers = id, true
-	run.Go, run.OS, run.Arch, run.PID, run.CPUs = runtime.Version(), runtime.GOOS, runtime.GOARCH, os.Getpid(), runtime.GOMAXPROCS(0)
-	run.Host, _ = os.Hostname()
-	run.Dir, _ = os.Getwd()
 	name := programName()
 	log, err := record.Create(path, run, record.Config{OnError: func(err error) {
 		say(fmt.Sprintf("%s: recording ends here, and the run goes on: %v", name, err))
@@ -115,7 +111,12 @@ func startRecording(f *recordFlags, run record.Run, say func(string)) (*recordin
 	if err != nil {
 		return nil, errors.Join(err, store.Remove(id))
 	}
-	return &recording{id: id, store: store, dir: filepath.Dir(path), log: log, hash: run.Hash}, nil
+	r := &recording{id: id, store: store, dir: filepath.Dir(path), log: log, hash: run.Hash}
+	if err := keepArgs(r.dir, run.Args, log.Run().Args); err != nil {
+		r.discard()
+		return nil, err
+	}
+	return r, nil
 }
 
 // listener returns what an engine is to tell of its calls.
@@ -156,7 +157,7 @@ func (r *recording) emitted(res *result) {
 const manyReady = 256
 
 // full reports whether it is time to flush the results.
-func (r *recording) full() bool { return r != nil && len(r.ready) >= manyReady }
+func (r *recording) full() bool { return r != nil && (r.slow || len(r.ready) >= manyReady) }
 
 // hurryEvery is how often what is done is written to the record at once, for work that
 // takes less than a process.
@@ -194,8 +195,9 @@ func (r *recording) ran(seq int, out *commandResult) {
 	}
 	if out.Code != 0 {
 		u.Stdout, u.Stderr = tailOf(out.Stdout), tailOf(out.Stderr)
+		u.Cut = int64(len(u.Stdout)) < u.Out || int64(len(u.Stderr)) < u.ErrOut
 	}
-	r.log.Usage(seq, u)
+	r.log.Usage(seq, out.attempt, u)
 }
 
 // mark records something that is to be seen on the time line.

@@ -54,6 +54,7 @@ func completeArgs(args []string) []string {
 // A prior is the run that a run takes up.
 type prior struct {
 	info   record.Info
+	args   []string // its command line
 	ledger *ledger
 	rerun  bool // do again what it has not done, and nothing else
 }
@@ -103,7 +104,10 @@ func (a *app) takeUp(f *runFlags) (*prior, error) {
 	if p.info, err = a.findRun(store, f.resume+f.rerun); err != nil {
 		return nil, err
 	}
-	if p.info.Run.Hash == "" || !slices.Contains(p.info.Run.Args, "run") {
+	if p.args, err = argsOf(p.info); err != nil {
+		return nil, usageError(fmt.Errorf("the record of run %s cannot be read: %w", p.info.ID, err), a.name+" runs ls")
+	}
+	if p.info.Run.Hash == "" || !slices.Contains(p.args, "run") {
 		return nil, usageError(fmt.Errorf("run %s is none of %s run: it cannot be taken up", p.info.ID, a.name), a.name+" runs ls")
 	}
 	if p.info.State == record.Running {
@@ -121,7 +125,7 @@ func (a *app) findRun(store record.Store, name string) (record.Info, error) {
 	switch {
 	case err == nil:
 		return info, nil
-	case errors.Is(err, fs.ErrNotExist) && name == "last":
+	case errors.Is(err, record.ErrNoRun) && name == "last":
 		return info, usageError(fmt.Errorf("there is no recorded run in %s", store.Dir), a.name+" run, which records each run unless --record is off")
 	}
 	return info, usageError(err, a.name+" runs ls")
@@ -133,7 +137,7 @@ func (a *app) resume(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	recorded, err := a.parseRun(p.info.Run.Args)
+	recorded, err := a.parseRun(p.args)
 	if err != nil {
 		return usageError(fmt.Errorf("run %s cannot be taken up by this version: %w", p.info.ID, err), a.name+" runs show "+p.info.ID)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -88,15 +89,51 @@ func newestFirst(runs []record.Info) {
 	slices.SortFunc(runs, func(a, b record.Info) int { return strings.Compare(b.ID, a.ID) })
 }
 
+// beginOf returns when a run began.
+func beginOf(r record.Info) time.Time {
+	if r.Err != nil {
+		return r.Modified
+	}
+	return r.Run.Wall
+}
+
 // startOf says when a run began.
-func startOf(r record.Info) string { return r.Run.Wall.Local().Format(time.DateTime) }
+func startOf(r record.Info) string { return beginOf(r).Local().Format(time.DateTime) }
 
 // stateOf says in a word what became of a run.
 func stateOf(r record.Info) string {
-	if r.End != nil {
+	switch {
+	case r.Err != nil:
+		return "unreadable"
+	case r.End != nil:
 		return r.End.Verdict
 	}
 	return string(r.State)
+}
+
+// tookOf returns how long a run has taken, as far as its record tells.
+func tookOf(r record.Info) time.Duration {
+	switch {
+	case r.Err != nil:
+		return 0
+	case r.End != nil:
+		return r.End.Time
+	case r.State == record.Running:
+		return time.Since(r.Run.Wall)
+	}
+	return max(0, r.Modified.Sub(r.Run.Wall))
+}
+
+// countsOf returns how many inputs of a run succeeded and failed, as far as can be seen at
+// a glance.
+func countsOf(r record.Info) (ok, failed int) {
+	switch {
+	case r.End != nil:
+		return r.End.OK, r.End.Failed
+	case r.Sample != nil:
+		return r.Sample.Done, r.Sample.Failed
+	}
+	return 0, 0
 }
 
 func (a *app) runsListCommand() *cobra.Command {
@@ -162,7 +199,7 @@ func (a *app) listRuns(f *runsFlags, asJSON bool) error {
 	t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tSTARTED\tNAME\tSTATE\tINPUTS\tTOOK")
 	for _, r := range runs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID[:digits], startOf(r), shorten(r.Run.Name, 24), stateOf(r), inputsOf(r), brief(r.Took()))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID[:digits], startOf(r), shorten(r.Run.Name, 24), stateOf(r), inputsOf(r), brief(tookOf(r)))
 	}
 	if err := t.Flush(); err != nil {
 		return outputError(err)
@@ -172,10 +209,10 @@ func (a *app) listRuns(f *runsFlags, asJSON bool) error {
 
 func recordOfRun(r record.Info) runRecord {
 	rec := runRecord{
-		ID: r.ID, Wall: r.Run.Wall, Name: r.Run.Name, State: stateOf(r), TookS: r.Took().Seconds(),
+		ID: r.ID, Wall: beginOf(r), Name: r.Run.Name, State: stateOf(r), TookS: tookOf(r).Seconds(),
 		Args: r.Run.Args, Dir: r.Run.Dir, Parent: r.Run.Parent, Path: r.Path,
-		OK: r.OK, Failed: r.Failed,
 	}
+	rec.OK, rec.Failed = countsOf(r)
 	if r.End != nil {
 		rec.Stopped, rec.Skipped, rec.Exit = r.End.Stopped, r.End.Skipped, &r.End.Exit
 	}
@@ -184,9 +221,10 @@ func recordOfRun(r record.Info) runRecord {
 
 // inputsOf says in a few words what became of the inputs of a run.
 func inputsOf(r record.Info) string {
-	s := count(r.OK) + " ok"
-	if r.Failed > 0 {
-		s += ", " + count(r.Failed) + " failed"
+	ok, failed := countsOf(r)
+	s := count(ok) + " ok"
+	if failed > 0 {
+		s += ", " + count(failed) + " failed"
 	}
 	if r.End != nil && r.End.Stopped+r.End.Skipped > 0 {
 		s += ", " + count(r.End.Stopped+r.End.Skipped) + " left"
@@ -275,7 +313,7 @@ func (a *app) removeRuns(f *runsFlags, names []string, older string, force bool)
 		}
 		for _, r := range listed {
 			switch {
-			case age > 0 && time.Since(r.Run.Wall) <= age:
+			case age > 0 && time.Since(beginOf(r)) <= age:
 			case r.State == record.Running && !force:
 				fmt.Fprintf(a.Err, "%s: run %s stays: it is still running, as process %d\n", a.name, r.ID, r.Run.PID)
 			default:
@@ -284,7 +322,11 @@ func (a *app) removeRuns(f *runsFlags, names []string, older string, force bool)
 		}
 	}
 	for _, r := range runs {
-		if err := store.Remove(r.ID); err != nil {
+		err := store.Remove(r.ID)
+		if errors.Is(err, record.ErrRunning) && force {
+			err = os.RemoveAll(filepath.Dir(r.Path))
+		}
+		if err != nil {
 			return usageError(fmt.Errorf("run %s cannot be removed: %w", r.ID, err), "")
 		}
 	}

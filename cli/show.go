@@ -196,7 +196,7 @@ func (s *summary) String() string {
 		where += ", " + plural(run.CPUs, "processor")
 	}
 	row("where", where)
-	row("when", startOf(s.run)+", for "+brief(s.run.Took()))
+	row("when", startOf(s.run)+", for "+brief(tookOf(s.run)))
 	row("engine", strings.Join(s.engines, "; "))
 	row("resumes", run.Parent)
 	row("state", s.outcome())

@@ -71,14 +71,16 @@ func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.It
 		return nil, err
 	}
 	opts = append(opts, braid.Name(w.name))
+	attempt := 0
 	run := func(ctx context.Context) (any, error) {
+		attempt++ // one comes after the other
 		slot := <-w.slots
 		defer func() { w.slots <- slot }()
 		args, err := w.template.Expand(it, seq, slot)
 		if err != nil {
 			return nil, err
 		}
-		out := &commandResult{args: args}
+		out := &commandResult{args: args, attempt: attempt}
 		out.Result, err = w.runner.Run(ctx, command.Command{Args: args})
 		if w.ran != nil {
 			w.ran(seq, out)
@@ -110,6 +112,7 @@ func (w *commandWork) describe(it input.Item, seq int) (string, error) {
 // A commandResult is the result of a command: its outputs are in files until it
 // is closed.
 type commandResult struct {
-	args []string
+	args    []string
+	attempt int // from 1
 	command.Result
 }
