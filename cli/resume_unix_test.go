@@ -69,9 +69,9 @@ type manhunt struct {
 	store    record.Store
 	env      []string
 	flags    []string
-	work     []string // behind the flags
-	atMost   int      // how many inputs may be begun and not recorded as done
-	inputs   []string // some are there more than once
+	work     []string         // behind the flags
+	atMost   int              // how many inputs may be begun and not recorded as done
+	inputs   []string         // some are there more than once
 	done     []map[string]int // after each round, how many of each input are recorded as done
 	kills    int
 	repeated int // the most that a round had begun and not recorded as done

@@ -7,6 +7,8 @@ import (
 
 type viewFlags struct{ view bool }
 
-func (f *viewFlags) add(fs *pflag.FlagSet) { fs.BoolVar(&f.view, "view", false, "show the run in the browser while it runs") }
+func (f *viewFlags) add(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.view, "view", false, "show the run in the browser while it runs")
+}
 
 func (a *app) viewCommand() *cobra.Command { return &cobra.Command{Use: "view"} }
