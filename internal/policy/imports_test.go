@@ -59,6 +59,7 @@ var house = []rule{
 
 	{"record", core + " internal/*", ""},
 	{"dashboard", core + " record internal/*", ""},
+	{"export", core + " record internal/*", ""},
 	{"choose", core + " " + engines + " internal/*", ""},
 	{"cluster", core + " internal/*", codec + " github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"},
 
