@@ -413,7 +413,8 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		return nil, false
 	}
 	c.worker = int32(worker)
-	if l := c.Host().Listener; l != nil && l.Started != nil {
+	l := c.Host().Listener
+	if l != nil && l.Started != nil {
 		e := c.event(ctx, worker)
 		e.Waited = c.waited(e.At)
 		l.Started(e)
@@ -421,6 +422,9 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+	}
+	if l != nil && l.Context != nil {
+		ctx = l.Context(ctx, c.event(ctx, worker))
 	}
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
