@@ -120,6 +120,8 @@ func tookOf(r record.Info) time.Duration {
 		return r.End.Time
 	case r.State == record.Running:
 		return time.Since(r.Run.Wall)
+	case r.Sample != nil:
+		return r.Sample.Time
 	}
 	return max(0, r.Modified.Sub(r.Run.Wall))
 }

@@ -119,6 +119,8 @@ func summarize(run record.Info) (*summary, error) {
 			if text[line.Print] == "" {
 				text[line.Print] = firstLine(line.Text)
 			}
+		case *record.Sample:
+			s.last = max(s.last, line.Time)
 		case *record.Mark:
 			s.notes = append(s.notes, fmt.Sprintf("%s: %s", line.Kind, line.Text))
 		case *record.Advice:
@@ -196,7 +198,11 @@ func (s *summary) String() string {
 		where += ", " + plural(run.CPUs, "processor")
 	}
 	row("where", where)
-	row("when", startOf(s.run)+", for "+brief(tookOf(s.run)))
+	took := tookOf(s.run)
+	if s.run.State == record.Died {
+		took = s.last
+	}
+	row("when", startOf(s.run)+", for "+brief(took))
 	row("engine", strings.Join(s.engines, "; "))
 	row("resumes", run.Parent)
 	row("state", s.outcome())
