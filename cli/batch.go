@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -25,7 +26,8 @@ type work interface {
 
 // A result is what became of one input.
 type result struct {
-	seq      int // the number of the input, from 1
+	seq      int // the place of the input, from 1
+	number   int // of the input: in a run its place
 	item     input.Item
 	key      string // see entry
 	turn     turning
@@ -33,6 +35,7 @@ type result struct {
 	value    any
 	text     []byte // the value as it will be printed; see batch.render
 	err      error
+	noCall   bool          // nothing was handed to the engine: the input makes no sense
 	skipped  bool          // not tried, because the run was stopped before
 	stopped  bool          // tried, but stopped with the run
 	attempts int           // 0 if it never ran
@@ -176,7 +179,7 @@ func (b *batch) hasRoom() bool {
 func (b *batch) launch(ctx context.Context, e entry) {
 	b.launched++
 	b.tally.read++
-	r := &result{seq: b.launched, item: e.item, key: e.key, turn: e.turn}
+	r := &result{seq: b.launched, number: cmp.Or(e.number, b.launched), item: e.item, key: e.key, turn: e.turn}
 	switch e.turn {
 	case hadTurn:
 		b.tally.before++
@@ -192,16 +195,16 @@ func (b *batch) launch(ctx context.Context, e entry) {
 	}
 	err := e.err
 	if err == nil {
-		opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.seq))
+		opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.number))
 		b.inFlight[r.seq] = r
-		r.future, err = b.work.submit(ctx, b.engine, e.item, r.seq, opts)
+		r.future, err = b.work.submit(ctx, b.engine, e.item, r.number, opts)
 		if err == nil {
 			r.future.OnDone(func() { b.arrived.add(r) })
 			return
 		}
 		delete(b.inFlight, r.seq)
 	}
-	r.err = err
+	r.err, r.noCall = err, true
 	b.complete(r)
 }
 

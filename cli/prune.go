@@ -28,7 +28,7 @@ func parseKeepRule(s string) (r keepRule, err error) {
 	for part := range strings.SplitSeq(s, ",") {
 		if n, err := strconv.Atoi(part); err == nil && n > 0 {
 			r.runs = n
-		} else if age, err := parseAge(part); err == nil {
+		} else if age, err := parseAge(part); err == nil && age > 0 {
 			r.age = age
 		} else if size, err := parseBytes(part); err == nil && size > 0 {
 			r.size = size

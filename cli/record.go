@@ -70,8 +70,11 @@ func storeAt(where string) (record.Store, error) {
 type recording struct {
 	id    string
 	store record.Store
+	rule  keepRule
+	temp  bool   // the store is for this run alone, and removed with it
 	dir   string // of this run
 	log   *record.Log
+	heard *engine.Listener // of the engine; in a comparison of the last one
 	hash  string
 	kept  *keptInput
 	ready []int // the numbers of the inputs whose results go out with the next flush
@@ -81,29 +84,44 @@ type recording struct {
 }
 
 // record begins to record a run, unless it is not to be recorded or cannot be. That it
-// cannot be is said once, and is no reason not to run.
-func (a *app) record(f *recordFlags, run record.Run, say func(string)) *recording {
-	if f.record == recordOff {
+// cannot be is said once, and is no reason not to run. If there is use for the record
+// during the run, there is one in any case.
+func (a *app) record(f *recordFlags, use bool, run record.Run, say func(string)) *recording {
+	if f.record == recordOff && !use {
 		return nil
 	}
-	r, err := startRecording(f, run, say)
+	var store record.Store
+	rule, err := parseKeepRule(f.keepRuns)
+	if err == nil && f.record != recordOff {
+		store, err = storeAt(f.record)
+	}
+	var r *recording
+	if err == nil {
+		r, err = startRecording(store, run, say)
+	}
 	if err != nil {
 		say(fmt.Sprintf("%s: this run is not recorded: %v; --record DIR records it elsewhere, --record off says that it need not be", a.name, err))
 		return nil
 	}
+	r.rule = rule
 	return r
 }
 
-func startRecording(f *recordFlags, run record.Run, say func(string)) (*recording, error) {
-	store, err := storeAt(f.record)
-	if err != nil {
-		return nil, err
+// startRecording begins a record in the store. Without a directory it is one that will be
+// removed with what is in it; see cleanUp.
+func startRecording(store record.Store, run record.Run, say func(string)) (*recording, error) {
+	temp := store.Dir == ""
+	if temp {
+		var err error
+		if store.Dir, err = os.MkdirTemp("", "braid-"); err != nil {
+			return nil, err
+		}
 	}
 	id, path, err := store.New()
 	if err != nil {
 		return nil, err
 	}
-	run.ID, run.Delivers = id, true
+	run.ID = id
 	name := programName()
 	log, err := record.Create(path, run, record.Config{OnError: func(err error) {
 		say(fmt.Sprintf("%s: recording ends here, and the run goes on: %v", name, err))
@@ -111,7 +129,7 @@ func startRecording(f *recordFlags, run record.Run, say func(string)) (*recordin
 	if err != nil {
 		return nil, errors.Join(err, store.Remove(id))
 	}
-	r := &recording{id: id, store: store, dir: filepath.Dir(path), log: log, hash: run.Hash}
+	r := &recording{id: id, store: store, temp: temp, dir: filepath.Dir(path), log: log, hash: run.Hash}
 	if err := keepArgs(r.dir, run.Args, log.Run().Args); err != nil {
 		r.discard()
 		return nil, err
@@ -128,7 +146,8 @@ func (r *recording) listener(kind engineKind, p *plan, limit int, why string) *e
 	if p.task == "" {
 		e.Kind = "exec"
 	}
-	return r.log.Listener(e)
+	r.heard = r.log.Listener(e)
+	return r.heard
 }
 
 // look gives an input its key.
@@ -139,17 +158,37 @@ func (r *recording) look(e *entry) {
 }
 
 // begin records an input that has its turn.
-func (r *recording) begin(res *result) {
+func (r *recording) begin(res *result) { r.input(res.number, res.key, res.item.Text) }
+
+func (r *recording) input(number int, key, text string) {
 	if r != nil {
-		r.log.Input(res.seq, res.key, res.item.Text)
+		r.log.Input(number, key, text)
 	}
 }
 
 // emitted takes note of a result that was handed to the printer.
 func (r *recording) emitted(res *result) {
-	if r != nil && res.err == nil {
-		r.ready = append(r.ready, res.seq)
+	switch {
+	case r == nil:
+	case res.err == nil:
+		r.ready = append(r.ready, res.number)
+	case res.noCall:
+		r.refused(res.number, res.err)
 	}
+}
+
+// noCalls is where the numbers of calls begin that no engine has heard of.
+const noCalls = 1 << 52
+
+// refused records that an input failed without a call, as if an engine had refused one.
+func (r *recording) refused(number int, err error) {
+	if r == nil || r.heard == nil {
+		return
+	}
+	e := engine.Event{At: time.Now(), Call: noCalls + uint64(number), Index: number, Attempt: 1}
+	r.heard.Submitted(e)
+	e.Err = err
+	r.heard.Finished(e)
 }
 
 // manyReady is how many results may wait to be flushed, so that a run that is never idle
@@ -224,6 +263,16 @@ func (r *recording) close(t tally, err error) {
 	}
 	_ = r.log.Close(end) // OnError has said what there is to say
 	r.kept.close()
+	if !r.temp {
+		_ = r.rule.prune(r.store, time.Now()) // the next run will try again
+	}
+}
+
+// cleanUp removes a record that was of use during the run alone.
+func (r *recording) cleanUp() {
+	if r != nil && r.temp {
+		_ = os.RemoveAll(r.store.Dir)
+	}
 }
 
 // discard removes the record of a run that did not come to its first input.
@@ -238,7 +287,7 @@ func (r *recording) discard() {
 
 // newRun returns what is known of a run before it begins.
 func (a *app) newRun(p *plan, hash string, cmd *cobra.Command, f *runFlags, args []string, past *prior) record.Run {
-	run := record.Run{Braid: version(), Name: p.name, Task: p.task, Hash: hash, Args: append([]string{a.name}, a.args...)}
+	run := record.Run{Braid: version(), Name: p.name, Task: p.task, Hash: hash, Delivers: true, Args: append([]string{a.name}, a.args...)}
 	if past != nil {
 		run.Parent = past.info.ID
 		run.Args = append([]string{a.name, "run"}, (&parsedRun{cmd, f, args}).line()...)
@@ -253,7 +302,7 @@ func (a *app) whatNext(b *batch, past *prior, rec *recording) {
 			fmt.Fprintf(a.Err, "%s: %s of run %s to be done again, but not among the inputs any more\n", a.name, plural(n, "input"), past.info.ID)
 		}
 	}
-	if rec == nil || b.tally.read == 0 || b.tally.failed == 0 && !b.leftOut() {
+	if rec == nil || rec.temp || b.tally.read == 0 || b.tally.failed == 0 && !b.leftOut() {
 		return
 	}
 	next := "run --rerun-failed"

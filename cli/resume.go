@@ -107,7 +107,7 @@ func (a *app) takeUp(f *runFlags) (*prior, error) {
 	if p.args, err = argsOf(p.info); err != nil {
 		return nil, usageError(fmt.Errorf("the record of run %s cannot be read: %w", p.info.ID, err), a.name+" runs ls")
 	}
-	if p.info.Run.Hash == "" || !slices.Contains(p.args, "run") {
+	if p.info.Run.Hash == "" || len(p.args) < 2 || p.args[1] != "run" {
 		return nil, usageError(fmt.Errorf("run %s is none of %s run: it cannot be taken up", p.info.ID, a.name), a.name+" runs ls")
 	}
 	if p.info.State == record.Running {
@@ -184,8 +184,7 @@ func (a *app) parseRun(line []string) (*parsedRun, error) {
 	r.cmd.InitDefaultHelpFlag()
 	root := &cobra.Command{Use: a.name}
 	root.AddCommand(r.cmd)
-	i := slices.Index(line, "run")
-	if err := r.cmd.ParseFlags(completeArgs(line[i:])[1:]); err != nil {
+	if err := r.cmd.ParseFlags(completeArgs(line[1:])[1:]); err != nil {
 		return nil, err
 	}
 	r.args = r.cmd.Flags().Args()

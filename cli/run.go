@@ -107,6 +107,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if err != nil {
 		return usageError(fmt.Errorf("--halt: %w", err), "--halt soon,fail=3")
 	}
+	if _, err := parseKeepRule(f.keepRuns); err != nil {
+		return err
+	}
 	status, err := parseExitStatus(f.exitStatus)
 	if err != nil {
 		return err
@@ -148,7 +151,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	clock := &stopwatch{}
 	stdout := prog.beside(a.Out)
 	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
-	rec := a.record(&f.recordFlags, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
+	rec := a.record(&f.recordFlags, f.view, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
+	defer rec.cleanUp()
 	chosen := "" // by whom the engine was
 	if cmd.Flags().Changed("engine") {
 		chosen = "--engine"

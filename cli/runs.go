@@ -91,10 +91,14 @@ func newestFirst(runs []record.Info) {
 
 // beginOf returns when a run began.
 func beginOf(r record.Info) time.Time {
-	if r.Err != nil {
-		return r.Modified
+	if r.Err == nil {
+		return r.Run.Wall
 	}
-	return r.Run.Wall
+	info, err := os.Stat(filepath.Dir(r.Path))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // startOf says when a run began.

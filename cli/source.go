@@ -25,10 +25,11 @@ type source struct {
 }
 
 type entry struct {
-	item input.Item
-	err  error
-	key  string  // what the record of the run knows the input by; empty without one
-	turn turning // whether the input has its turn in this run
+	item   input.Item
+	err    error
+	key    string  // what the record of the run knows the input by; empty without one
+	number int     // of the input; 0 means its place in this source, from 1
+	turn   turning // whether the input has its turn in this run
 }
 
 // A turning says whether an input has its turn.
