@@ -55,8 +55,8 @@ func Tee(listeners ...*Listener) *Listener {
 	}
 }
 
-// contexts returns a function that has each listener give the context of an attempt, from
-// the one that the listener before it has given.
+// contexts returns what has each of the listeners add to the context that those before
+// it have made.
 func contexts(all []*Listener) func(context.Context, Event) context.Context {
 	var fs []func(context.Context, Event) context.Context
 	for _, l := range all {
@@ -64,8 +64,11 @@ func contexts(all []*Listener) func(context.Context, Event) context.Context {
 			fs = append(fs, l.Context)
 		}
 	}
-	if len(fs) == 0 {
+	switch len(fs) {
+	case 0:
 		return nil
+	case 1:
+		return fs[0]
 	}
 	return func(ctx context.Context, e Event) context.Context {
 		for _, f := range fs {
