@@ -40,10 +40,17 @@ func openWriter(f *os.File) (*os.File, error) {
 
 // exclusive reports whether f is all by which its file is open for writing. The
 // kernel grants a write lease then and only then.
-func exclusive(f *os.File) bool {
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
-		return false
+func exclusive(f *os.File) bool { return lease(f) == nil }
+
+// shared reports whether somebody else has the file of f open for writing, as far
+// as that can be known: not all file systems have leases.
+func shared(f *os.File) bool { return lease(f) == unix.EAGAIN }
+
+// lease takes a write lease of f, and gives it back.
+func lease(f *os.File) error {
+	_, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK)
+	if err == nil {
+		_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
 	}
-	_, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
-	return err == nil
+	return err
 }
