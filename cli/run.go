@@ -17,6 +17,8 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	batchFlags
+	commandFlags
+	outputFlags
 	engine     string
 	halt       string
 	keep       bool
@@ -54,13 +56,17 @@ asks that to stop, a third one kills it.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&f.engine, "engine", defaultEngine, "run on `ENGINE`; see \""+a.name+" help engines\"")
-	f.add(fs)
+	f.batchFlags.add(fs)
+	f.commandFlags.add(fs)
+	f.outputFlags.add(fs)
 	fs.StringVar(&f.halt, "halt", "never", "stop early, as GNU parallel does: `WHEN,WHY=N`, such as soon,fail=3 or now,success=1")
 	fs.BoolVarP(&f.keep, "keep-order", "k", false, "print results in the order of the inputs")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be run, and run nothing")
 	fs.StringVar(&f.exitStatus, "exit-status", exitAny, "what the exit code says of failures: `WHICH` is any, first, count or max")
 	_ = cmd.RegisterFlagCompletionFunc("engine", completeWords(engineNames()...))
 	completeBatchFlags(cmd)
+	f.commandFlags.complete(cmd)
+	f.outputFlags.complete(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
 	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
 	return cmd
@@ -102,6 +108,13 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.check(p); err != nil {
+		return err
+	}
+	tagger, err := f.tagger(f.placeholders(p))
+	if err != nil {
+		return err
+	}
 	cfg, err := f.workerConfig(kind.name == processesName)
 	if err != nil {
 		return err
@@ -113,7 +126,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		jobs = kind.auto // a command is a process whatever the engine is
 	}
 	c := newControl()
-	w, closeWork, err := f.work(p, jobs, c)
+	w, closeWork, err := f.work(p, jobs, c, &f.commandFlags)
 	if err != nil {
 		return err
 	}
@@ -126,11 +139,18 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	kept, err := f.keeper(p)
+	if err != nil {
+		prog.close(false)
+		return err
+	}
 	// The clock of each result comes from the engine's events.
 	clock := &stopwatch{}
 	stdout := prog.beside(a.Out)
-	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
-	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, clock.listener(), out.line, prog.line
+	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json, tagger: tagger}
+	out.gone = func() { c.raise(stageTerminate, exitUsage, nil) }
+	w, heard := f.watch(w, out, kept, func(m slowMark) { prog.line(a.name + ": " + m.String()) })
+	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, listenAll(append(heard, clock.listener())...), out.line, prog.line
 	handle, err := kind.open(cfg)
 	if err != nil {
 		prog.close(false)
@@ -155,9 +175,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if policy.Then != halt.Continue {
+	if policy.Then != halt.Continue || f.timeout.percent > 0 {
 		// What waits in the engine's queue may start before the loop has seen
-		// the result that stops the run.
+		// the result that stops the run, or makes a median.
 		b.window = min(b.window, jobs)
 	}
 	if prog.bar != nil || policy.Percent {
@@ -167,6 +187,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
+		kept.add(r)
 		out.print(r)
 		prog.update(b.tally, b.knownTotal())
 		if out.failed() != nil {
@@ -174,7 +195,10 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		}
 		c.stopIfBroken(r)
 	}
-	b.idle = out.flush
+	b.idle = func() {
+		out.flush()
+		kept.flush()
+	}
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
 	stopped, why := c.reason()
 	var closing error
@@ -183,6 +207,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		closing = handle.close(context.WithoutCancel(ctx))
 	}
 	out.flush()
+	notKept := kept.close()
 	if handle.remark != nil && !f.quiet {
 		if s := handle.remark(); s != "" {
 			prog.line(a.name + ": " + s)
@@ -195,6 +220,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return &exitError{code: exitUsage, err: closing}
 	case out.failed() != nil:
 		return outputError(out.failed())
+	case notKept != nil:
+		return notKept
 	case ctx.Err() != nil:
 		return &exitError{code: exitUsage, err: context.Cause(ctx)}
 	case stopped == exitHalted && b.leftOut():
