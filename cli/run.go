@@ -149,7 +149,11 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	stdout := prog.beside(a.Out)
 	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json, tagger: tagger}
 	out.gone = func() { c.raise(stageTerminate, exitUsage, nil) }
-	w, heard := f.watch(w, out, kept, func(m slowMark) { prog.line(a.name + ": " + m.String()) })
+	w, heard := f.watch(w, out, kept, func(m slowMark) {
+		if !f.quiet {
+			prog.line(a.name + ": " + m.String())
+		}
+	})
 	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, listenAll(append(heard, clock.listener())...), out.line, prog.line
 	handle, err := kind.open(cfg)
 	if err != nil {
@@ -183,11 +187,13 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}
+	var left leaks
 	b.render = out.render
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
 		kept.add(r)
+		left.note(r)
 		out.print(r)
 		prog.update(b.tally, b.knownTotal())
 		if out.failed() != nil {
@@ -208,9 +214,11 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	}
 	out.flush()
 	notKept := kept.close()
-	if handle.remark != nil && !f.quiet {
-		if s := handle.remark(); s != "" {
-			prog.line(a.name + ": " + s)
+	for _, remark := range []func() string{handle.remark, left.remark} {
+		if remark != nil && !f.quiet {
+			if s := remark(); s != "" {
+				prog.line(a.name + ": " + s)
+			}
 		}
 	}
 	prog.close(b.tally.read > 0)

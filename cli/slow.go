@@ -32,7 +32,7 @@ type slowMark struct {
 
 // String says it for people.
 func (m slowMark) String() string {
-	s := fmt.Sprintf("slow: %s has run for %s", shorten(m.text, 200), brief(m.ran))
+	s := fmt.Sprintf("slow: %s has run for %v", shorten(m.text, 200), m.ran)
 	if m.attempt > 1 {
 		s += fmt.Sprintf(" (attempt %d)", m.attempt)
 	}

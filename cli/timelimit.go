@@ -186,14 +186,6 @@ func (m *medianLimit) expire() {
 	}
 }
 
-// close ends the timer, for a run that does not wait for what runs.
-func (m *medianLimit) close() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.limit, m.first = 0, nil
-	m.arm()
-}
-
 // bound returns a context for an attempt at an input, which ends at the limit, and a
 // function to call with what the attempt came to. A nil limit is none.
 func (m *medianLimit) bound(ctx context.Context, seq int) (context.Context, func(error)) {
