@@ -35,6 +35,7 @@ command on many inputs, compare the engines on it, and see which one to use.`,
 			return cmd.Help()
 		},
 	}
+	groupFlags(root)
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpCommand(a.helpCommand(root))
 	root.AddCommand(a.runCommand(), a.compareCommand(), a.tasksCommand(), a.tourCommand(), a.manCommand())
