@@ -34,6 +34,8 @@ type result struct {
 	future   *braid.Future[any]
 	value    any
 	text     []byte // the value as it will be printed; see batch.render
+	json     []byte // and as JSON, where that is asked for
+	slot     int    // of the engine that ran it, from 1; 0 if it never ran
 	err      error
 	noCall   bool          // nothing was handed to the engine: the input makes no sense
 	skipped  bool          // not tried, because the run was stopped before

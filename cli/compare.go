@@ -98,6 +98,9 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 	if cmp.jobs, err = parseJobs(f.jobs); err != nil {
 		return err
 	}
+	if f.timeout.percent > 0 {
+		return usageError(fmt.Errorf("--timeout %s: to compare, the limit has to be the same for all: a duration", f.timeout.String()), "--timeout 30s")
+	}
 	if cmp.options, err = f.options(); err != nil {
 		return err
 	}
@@ -131,7 +134,7 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		return err
 	}
 	var closeWork func()
-	if cmp.work, closeWork, err = f.work(p, cmp.jobs, cmp.control); err != nil {
+	if cmp.work, closeWork, err = f.work(p, cmp.jobs, cmp.control, &commandFlags{}); err != nil {
 		return err
 	}
 	defer closeWork()

@@ -20,6 +20,8 @@ type runFlags struct {
 	batchFlags
 	resumeFlags
 	viewFlags
+	commandFlags
+	outputFlags
 	engine     string
 	halt       string
 	keep       bool
@@ -67,12 +69,16 @@ asks that to stop, a third one kills it.`,
 	fs.SortFlags = false
 	fs.StringVar(&f.engine, "engine", defaultEngine, "run on `ENGINE`; see \""+a.name+" help engines\"")
 	f.batchFlags.add(fs)
+	f.commandFlags.add(fs)
+	f.outputFlags.add(fs)
 	fs.StringVar(&f.halt, "halt", "never", "stop early, as GNU parallel does: `WHEN,WHY=N`, such as soon,fail=3 or now,success=1")
 	fs.BoolVarP(&f.keep, "keep-order", "k", false, "print results in the order of the inputs")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be run, and run nothing")
 	fs.StringVar(&f.exitStatus, "exit-status", exitAny, "what the exit code says of failures: `WHICH` is any, first, count or max")
 	_ = cmd.RegisterFlagCompletionFunc("engine", completeWords(engineNames()...))
 	completeBatchFlags(cmd)
+	f.commandFlags.complete(cmd)
+	f.outputFlags.complete(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
 	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
 	f.resumeFlags.add(fs)
@@ -122,6 +128,13 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if err != nil {
 		return err
 	}
+	if err := f.check(p); err != nil {
+		return err
+	}
+	tagger, err := f.tagger(f.placeholders(p))
+	if err != nil {
+		return err
+	}
 	cfg, err := f.workerConfig(kind.name == processesName)
 	if err != nil {
 		return err
@@ -133,7 +146,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		jobs = kind.auto // a command is a process whatever the engine is
 	}
 	c := newControl()
-	w, closeWork, err := f.work(p, jobs, c)
+	w, closeWork, err := f.work(p, jobs, c, &f.commandFlags)
 	if err != nil {
 		return err
 	}
@@ -147,25 +160,37 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if err != nil {
 		return err
 	}
+	kept, err := f.keeper(p)
+	if err != nil {
+		prog.close(false)
+		return err
+	}
 	// The clock of each result comes from the engine's events.
 	clock := &stopwatch{}
 	stdout := prog.beside(a.Out)
-	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
+	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json, tagger: tagger}
+	out.gone = func() { c.raise(stageTerminate, exitUsage, nil) }
 	rec := a.record(&f.recordFlags, f.view, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
 	defer rec.cleanUp()
+	rec.watch(w)
+	w, heard := f.watch(w, out, kept, func(m slowMark) {
+		if !f.quiet {
+			prog.line(a.name + ": " + m.String())
+		}
+		rec.slowMark(m)
+	})
 	chosen := "" // by whom the engine was
 	if cmd.Flags().Changed("engine") {
 		chosen = "--engine"
 	}
 	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
-	cfg.listener = engine.Tee(clock.listener(), rec.listener(kind, p, jobs, chosen))
+	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(kind, p, jobs, chosen))...)
 	handle, err := kind.open(cfg)
 	if err != nil {
 		rec.discard()
 		prog.close(false)
 		return err
 	}
-	rec.watch(w)
 	p.inputs.Stdin = rec.keep(p.inputs)
 	look := func(e *entry) {
 		rec.look(e)
@@ -193,18 +218,20 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if policy.Then != halt.Continue {
+	if policy.Then != halt.Continue || f.timeout.percent > 0 {
 		// What waits in the engine's queue may start before the loop has seen
-		// the result that stops the run.
+		// the result that stops the run, or makes a median.
 		b.window = min(b.window, jobs)
 	}
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}
+	var left leaks
 	b.render = out.render
 	b.begin = rec.begin
 	b.idle = func() {
 		out.flush()
+		kept.flush()
 		if out.failed() == nil {
 			rec.flushed()
 		}
@@ -212,6 +239,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
+		kept.add(r)
+		left.note(r)
 		rec.emitted(r)
 		out.print(r)
 		if rec.full() {
@@ -232,9 +261,12 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		closing = handle.close(context.WithoutCancel(ctx))
 	}
 	b.idle()
-	if handle.remark != nil && !f.quiet {
-		if s := handle.remark(); s != "" {
-			prog.line(a.name + ": " + s)
+	notKept := kept.close()
+	for _, remark := range []func() string{handle.remark, left.remark} {
+		if remark != nil && !f.quiet {
+			if s := remark(); s != "" {
+				prog.line(a.name + ": " + s)
+			}
 		}
 	}
 	err = func() error {
@@ -243,6 +275,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 			return &exitError{code: exitUsage, err: closing}
 		case out.failed() != nil:
 			return outputError(out.failed())
+		case notKept != nil:
+			return notKept
 		case ctx.Err() != nil:
 			return &exitError{code: exitUsage, err: context.Cause(ctx)}
 		case stopped == exitHalted && b.leftOut():

@@ -19,6 +19,8 @@ func (a *app) topics() []*cobra.Command {
 		topic("engines", "The engines, and when to use which", enginesText()),
 		topic("json", "What --json prints", jsonText),
 		topic("records", "Where runs are recorded, and how they are taken up", recordsText),
+		topic("results", "What --results keeps, and where", resultsText),
+		topic("environment", "What commands find in their environment", environmentText),
 	}
 }
 
@@ -69,8 +71,13 @@ JSON
   result                                of a task that succeeded
   error                                 if it failed
   command, exit, stdout, stderr,
-  cpu_s, max_rss_bytes                  of a command; exit is -1 if a signal ended it
+  stdout_bytes, stderr_bytes, slot,
+  user_s, system_s, cpu_s (both),
+  max_rss_bytes, traceparent            of a command; exit is -1 if a signal ended it
   signal                                the name of that signal
+  started, pid                          when it was started, and as which process
+  leaked                                true if a process that it left behind held its
+                                        output 100 ms later (Linux)
 
 Lines come in the order in which inputs are done; with -k in that of seq.
 
