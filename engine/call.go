@@ -73,11 +73,17 @@ type Call struct {
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
+
+	id     uint64        // of a call that somebody hears of
+	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
+
+// epoch is what times count from that a call keeps, on whatever clock: only their
+// differences matter.
+var epoch = time.Now()
 
 // rare is what few calls have.
 type rare struct {
-	id      uint64          // of a call that somebody hears of
 	base    context.Context // of the first Start, if it is not own
 	run     context.Context // of the attempt, from its submission on, if it is not own
 	derived *cancel.Context // that endWith has made for the attempt
@@ -205,12 +211,7 @@ func (c *Call) Waiting() bool { return c.status() == callWaiting }
 func (c *Call) Body() Body { return c.body }
 
 // ID returns the number that events give to the call, or 0 if nobody listens.
-func (c *Call) ID() uint64 {
-	if c.rare == nil {
-		return 0
-	}
-	return c.rare.id
-}
+func (c *Call) ID() uint64 { return c.id }
 
 // Context returns the context of the attempt, from its submission on. It may be called
 // by the executor that has the call, and not after the call is complete.
@@ -293,7 +294,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 			c.seldom().base = ctx
 		}
 		if h.Listener != nil {
-			c.seldom().id = nextID.Add(1)
+			c.id = nextID.Add(1)
 		}
 	}
 	if c.host.Load() != h {
@@ -303,9 +304,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
 	}
 	c.wait()
-	if l := h.Listener; l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
-	}
+	c.tellSubmitted(ctx)
 	if d := c.how().QueueTimeout; d > 0 {
 		q := new(queueDeadline)
 		c.seldom().expiry = q
@@ -387,7 +386,10 @@ func (c *Call) runBody(ctx, run context.Context) {
 		}
 	}()
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		if run.Value(ProgressKey{}) != any((*seat)(c)) {
+			// It has not come by Derive.
+			run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		}
 	}
 	err = c.body.Run(run)
 	returned = true
@@ -411,12 +413,18 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		return nil, false
 	}
 	c.worker = int32(worker)
-	if l := c.Host().Listener; l != nil && l.Started != nil {
-		l.Started(c.event(ctx, worker))
+	l := c.Host().Listener
+	if l != nil && l.Started != nil {
+		e := c.event(ctx, worker)
+		e.Waited = c.waited(e.At)
+		l.Started(e)
 	}
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+	}
+	if l != nil && l.Context != nil {
+		ctx = l.Context(ctx, c.event(ctx, worker))
 	}
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
@@ -483,9 +491,24 @@ func (c *Call) Restart(why error) {
 		c.why.Store(nil)
 	}
 	c.wait()
-	if l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
+	c.tellSubmitted(ctx)
+}
+
+// tellSubmitted tells the listener that the call waits from now on.
+func (c *Call) tellSubmitted(ctx context.Context) {
+	if l := c.Host().Listener; l != nil && l.Submitted != nil {
+		e := c.event(ctx, 0)
+		c.queued = e.At.Sub(epoch)
+		l.Submitted(e)
 	}
+}
+
+// waited returns how long the attempt has waited at the given time, as far as that is known.
+func (c *Call) waited(at time.Time) time.Duration {
+	if c.queued == 0 {
+		return 0
+	}
+	return at.Sub(epoch) - c.queued
 }
 
 // Progress tells the listener how far the running call says that it is; see
@@ -563,6 +586,9 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		if l := c.Host().Listener; l != nil && l.Retrying != nil {
 			e := c.event(ctx, worker)
 			e.Err, e.Delay = err, delay
+			if !started {
+				e.Waited = c.waited(e.At)
+			}
 			l.Retrying(e)
 		}
 		c.attempt++
@@ -590,6 +616,9 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	if l := c.Host().Listener; l != nil && l.Finished != nil {
 		e := c.event(ctx, worker)
 		e.Err = err
+		if !started {
+			e.Waited = c.waited(e.At)
+		}
 		l.Finished(e)
 	}
 	var hooks []func(error)
@@ -598,11 +627,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	}
 	// A complete call keeps nothing alive that it needed to run, but the values of
 	// its context.
-	if id := c.ID(); id != 0 {
-		c.rare = &rare{id: id}
-	} else {
-		c.rare = nil
-	}
+	c.rare = nil
 	c.state.Store(callDone)
 	c.body.Done(err)
 	for _, f := range hooks {
