@@ -61,15 +61,14 @@ type Call struct {
 
 	state   atomic.Uint32
 	attempt int32
-	worker  uint32 // that runs it, and the bit onPlace
-	task    string
+	worker  int32 // that runs it
 	index   int
-	policy  *Policy // nil: the zero Policy
+	kind    *Kind
 	body    Body
 
 	own   cancel.Context // see Derive
 	host  atomic.Pointer[Host]
-	place atomic.Pointer[Place]         // where it runs, if that is a Place
+	place atomic.Pointer[Place]         // where the attempt runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
@@ -77,12 +76,6 @@ type Call struct {
 	id     uint64        // of a call that somebody hears of
 	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
-
-// onPlace is the bit of Call.worker that says that bodyOver is to tell the place.
-const onPlace = 1 << 31
-
-// workerNumber returns the number of the worker that runs the call.
-func (c *Call) workerNumber() int { return int(c.worker &^ onPlace) }
 
 // epoch is what times count from that a call keeps, on whatever clock: only their
 // differences matter.
@@ -147,25 +140,22 @@ func NewCall(spec Spec, body Body) *Call {
 
 // Init makes the zero Call c a call of body.
 func (c *Call) Init(spec Spec, body Body) {
-	c.task, c.index, c.body, c.attempt = spec.Task, spec.Index, body, 1
-	if !spec.Policy.isZero() {
-		p := spec.Policy
-		c.policy = &p
-	}
+	c.InitKind(NewKind(spec.Task, spec.Policy), spec.Index, body)
+}
+
+// InitKind is Init for calls that have their Kind in common, which is not copied, and
+// must not change.
+func (c *Call) InitKind(kind *Kind, index int, body Body) {
+	c.kind, c.index, c.body, c.attempt = kind, index, body, 1
 }
 
 // Spec returns the call's description.
-func (c *Call) Spec() Spec { return Spec{Task: c.task, Index: c.index, Policy: *c.how()} }
+func (c *Call) Spec() Spec { return Spec{Task: c.kind.task, Index: c.index, Policy: c.kind.policy} }
 
 // how returns the call's policy, not to be changed.
 func (c *Call) how() *Policy {
-	if c.policy == nil {
-		return &zeroPolicy
-	}
-	return c.policy
+	return &c.kind.policy
 }
-
-var zeroPolicy Policy
 
 // Derive gives the call a context of its own and returns it, for its Start: it ends
 // with parent or by [Call.Cancel], and on a [Place] it carries the parker of the
@@ -187,8 +177,9 @@ func (c *Call) Cancel(cause error) {
 	}
 }
 
-// Retire ends the context that Derive made when the call is complete.
-func (c *Call) Retire(cause error) { c.own.Retire(cause) }
+// Retire ends the context that Derive made when the call is complete. The cause is a
+// variable that does not change, so that the call need not keep more than its address.
+func (c *Call) Retire(cause *error) { c.own.Retire(cause) }
 
 // Claim takes a waiting call for the caller, who must run or refuse it: of several
 // who try, one succeeds. An executor need not use it if only one of its strands
@@ -237,7 +228,7 @@ func (c *Call) based() context.Context {
 
 // IsPlain reports whether the policy asks nothing of the queue that the call waits in.
 func (c *Call) IsPlain() bool {
-	return c.policy == nil || c.policy.Priority == 0 && c.policy.QueueTimeout == 0
+	return c.kind == &noKind || c.kind.policy.Priority == 0 && c.kind.policy.QueueTimeout == 0
 }
 
 // Priority returns the priority of the call's policy.
@@ -276,9 +267,8 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if c.worker&onPlace != 0 {
-		c.worker &^= onPlace
-		(*c.place.Load()).Over(c)
+	if p := c.place.Load(); p != nil {
+		(*p).Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
 		f := c.rare.after
@@ -361,7 +351,6 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
 	c.place.Store(p)
-	c.worker |= onPlace
 	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
@@ -419,8 +408,9 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		c.settle(c.based(), 0, false, why)
 		return nil, false
 	}
-	c.worker = c.worker&onPlace | uint32(worker)
-	if l := c.Host().Listener; l != nil && l.Started != nil {
+	c.worker = int32(worker)
+	l := c.Host().Listener
+	if l != nil && l.Started != nil {
 		e := c.event(ctx, worker)
 		e.Waited = c.waited(e.At)
 		l.Started(e)
@@ -428,6 +418,9 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+	}
+	if l != nil && l.Context != nil {
+		ctx = l.Context(ctx, c.event(ctx, worker))
 	}
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
@@ -446,7 +439,7 @@ func (c *Call) Fail(err error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, c.workerNumber(), true, err)
+	c.settle(ctx, int(c.worker), true, err)
 }
 
 // endRun forgets the context of an attempt, and returns what ends it, if it has one of its
@@ -467,7 +460,7 @@ func (c *Call) NotRun(why error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, c.workerNumber(), false, why)
+	c.settle(ctx, int(c.worker), false, why)
 }
 
 // Restart ends an attempt that Begin began, for a reason that is not the task's
@@ -481,7 +474,7 @@ func (c *Call) Restart(why error) {
 	}
 	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
-		e := c.event(ctx, c.workerNumber())
+		e := c.event(ctx, int(c.worker))
 		e.Err = why
 		l.Retrying(e)
 	}
@@ -489,6 +482,7 @@ func (c *Call) Restart(why error) {
 		c.seldom().lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
+	c.place.Store(nil)
 	if c.rare != nil && c.rare.relay != nil {
 		c.why.Store(nil)
 	}
@@ -517,7 +511,7 @@ func (c *Call) waited(at time.Time) time.Duration {
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		e := c.event(ctx, c.workerNumber())
+		e := c.event(ctx, int(c.worker))
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -571,7 +565,7 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry().release()
 	if c.rare != nil && c.rare.derived != nil {
-		c.rare.derived.Retire(errAttemptOver)
+		c.rare.derived.Retire(&errAttemptOver)
 		c.rare.derived = nil
 	}
 	var relays *relay
@@ -594,6 +588,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			l.Retrying(e)
 		}
 		c.attempt++
+		c.place.Store(nil)
 		c.state.Store(callNew)
 		relays.settled()
 		go c.again(delay)
@@ -610,7 +605,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			err = &retriesError{last: c.rare.lastErr, ended: err}
 		}
 		err = &TaskError{
-			Task: c.task, Engine: c.Host().Name,
+			Task: c.kind.task, Engine: c.Host().Name,
 			Worker: worker, Attempt: int(c.attempt), Err: err,
 		}
 	}
@@ -651,7 +646,7 @@ func (c *Call) again(delay time.Duration) {
 func (c *Call) event(ctx context.Context, worker int) Event {
 	return Event{
 		At: strand.Now(ctx), Engine: c.Host().Name, Worker: worker,
-		Call: c.ID(), Task: c.task, Index: c.index, Attempt: int(c.attempt),
+		Call: c.ID(), Task: c.kind.task, Index: c.index, Attempt: int(c.attempt),
 	}
 }
 
@@ -666,7 +661,7 @@ var errAttemptOver = errors.New("engine: the attempt that the context belongs to
 func (c *Call) Blame(ctx context.Context, part Spec, err error) error {
 	return &TaskError{
 		Task: part.Task, Engine: c.Host().Name,
-		Worker: c.workerNumber(), Attempt: int(c.attempt), Err: c.blame(ctx, err),
+		Worker: int(c.worker), Attempt: int(c.attempt), Err: c.blame(ctx, err),
 	}
 }
 
