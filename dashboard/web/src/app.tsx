@@ -40,7 +40,7 @@ function Banner(): JSX.Element | null {
   const { state: s, truncated, dropped, end } = m.head;
   const lines: JSX.Element[] = [];
   if (s === "died") {
-    lines.push(<p key="died" class="bad">The run died: its process is gone and wrote no end. The last that is known of is from {format.at(m.now, 1e4)}. What had finished is here; “braid run --resume {m.head.run.id || "last"}” does the rest.</p>);
+    lines.push(<p key="died"><b class="bad">The run died.</b> Its process is gone and wrote no end; the last news are from {format.at(m.now, 1e4)}. “braid run --resume {m.head.run.id || "last"}” does the rest.</p>);
   } else if (s === "stale") {
     lines.push(<p key="stale">No news of this run for a while; its process may be stopped or gone.</p>);
   } else if (end?.verdict === "stopped") {

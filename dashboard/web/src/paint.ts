@@ -344,10 +344,11 @@ export function paintArea(f: Frame, steps: Steps, y: number, h: number, top: num
   const { c, scale, m, left, theme } = f;
   const means = new Float64Array(scale.width);
   steps.means(scale.edges, m.now, means);
+  const level = (k: number): number => y + h - Math.min(1, means[k]! / top) * (h - 1);
   c.beginPath();
   c.moveTo(left, y + h);
   for (let k = 0; k < scale.width; k++) {
-    const v = y + h - Math.min(1, means[k]! / top) * (h - 1);
+    const v = level(k);
     c.lineTo(left + k, v);
     c.lineTo(left + k + 1, v);
   }
@@ -355,6 +356,19 @@ export function paintArea(f: Frame, steps: Steps, y: number, h: number, top: num
   c.closePath();
   c.fillStyle = fill;
   c.fill();
+  // The line is drawn where something ran, and not along nothing.
+  c.beginPath();
+  for (let k = 0, on = false; k < scale.width; k++) {
+    if (means[k]! <= 0) {
+      if (on) c.lineTo(left + k, y + h);
+      on = false;
+      continue;
+    }
+    if (!on) c.moveTo(left + k, y + h);
+    on = true;
+    c.lineTo(left + k, level(k));
+    c.lineTo(left + k + 1, level(k));
+  }
   c.lineWidth = 1;
   c.strokeStyle = stroke;
   c.stroke();
