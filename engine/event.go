@@ -11,11 +11,13 @@ type Event struct {
 	At      time.Time     // on the clock of the engine
 	Engine  string        // the name of the engine
 	Worker  int           // its number for the strand or process, from 1; 0 if none
+	PID     int           // the worker's process: WorkerStarted and WorkerStopped, if it is not this one
 	Call    uint64        // the call, a number unique in this process; 0 if none
 	Task    string        // the task's name; empty for a closure without one
 	Index   int           // which of a number of calls of the same task, from 0
 	Attempt int           // which attempt, from 1
 	Op      strand.Op     // what the strand waits for: Parked only
+	Waited  time.Duration // since Submitted, if the listener has that: Started, and Retrying and Finished of an attempt that did not run
 	Delay   time.Duration // the pause before the next attempt: Retrying only
 	Done    int64         // how much of the work is done: Progress only
 	Total   int64         // how much work there is, 0 if that is not known: Progress only
