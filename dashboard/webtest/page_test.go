@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -299,6 +300,83 @@ func TestLive(t *testing.T) {
 	server.Send(403, "delta", run.Delta(403, nil, map[string]any{"end": map[string]any{"t": now + 900_000, "verdict": "failed", "exit": 3}}))
 	p.until("document.querySelector('.verdict').innerText.includes('failed') && braid.connection.value === 'none'")
 	p.shot("live-ended")
+}
+
+// Nobody looks: the stream is closed, and goes on when somebody does.
+func TestHidden(t *testing.T) {
+	run := Make(Shape{Spans: 100, Lanes: 4, Mean: 50_000, Live: true})
+	server, url := serve(t, run)
+	p := open(t, laptop, url)
+	p.ready()
+	p.until("braid.connection.value === 'live'")
+	look := func(hidden bool) {
+		eval[bool](p, fmt.Sprintf(`(Object.defineProperty(document, "hidden", { configurable: true, get: () => %v }),
+			document.dispatchEvent(new Event("visibilitychange")))`, hidden))
+	}
+	look(true)
+	p.until("braid.connection.value === 'hidden'")
+	server.Send(101, "delta", run.Delta(101, nil, nil))
+	look(false)
+	p.until("braid.connection.value === 'live' && braid.model.value.head.seq === 101")
+	if f := server.Froms(); len(f) != 2 || f[1] != "100" {
+		t.Errorf("streams began at %q", f)
+	}
+	eval[bool](p, `new Promise((r) => setTimeout(() => r(true), 0))`)
+	if n := server.Closed(); n > 1 {
+		t.Errorf("%d streams of 2 have ended", n)
+	}
+}
+
+// What can be done to a running run, where its server allows it.
+func TestControl(t *testing.T) {
+	run := Make(Shape{Spans: 100, Lanes: 4, Mean: 50_000, Live: true})
+	run.Head["control"] = true
+	server, url := serve(t, run)
+	p := open(t, laptop, url)
+	p.ready()
+	click := func(text string) {
+		eval[bool](p, fmt.Sprintf("([...document.querySelectorAll('button')].find((b) => b.innerText === %q || b.ariaLabel === %q).click(), true)", text, text))
+		p.settled()
+	}
+	click("Pause")
+	click("Resume")
+	click("one lane more")
+	click("one lane more")
+	click("one lane fewer")
+	click("Stop")
+	p.run(chromedp.WaitVisible("dialog[open]"))
+	p.shot("stop")
+	click("Leave it")
+	p.run(chromedp.WaitNotPresent("dialog[open]"))
+	click("Stop")
+	click("Stop the run")
+	p.until("braid.notice.value === 'stopping'")
+	want := []string{"/api/pause", "/api/resume", "/api/jobs?n=5", "/api/jobs?n=6", "/api/jobs?n=5", "/api/stop"}
+	got := server.Posts()
+	slices.Sort(got) // they are sent side by side
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the server got %q, not %q", got, want)
+	}
+}
+
+// Texts of inputs that are not in the page are searched by the server.
+func TestFind(t *testing.T) {
+	s := Shape{Spans: 1000, Lanes: 4, Mean: 50_000, Lazy: true}
+	run := Make(s)
+	server, url := serve(t, run)
+	texts := make([]string, s.Spans)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("item %d", i)
+	}
+	texts[7], texts[900] = "The Needle", "another needle"
+	server.SetInputs(texts)
+	p := open(t, laptop, url+"#tab=all&q=needle")
+	p.ready()
+	p.until("document.querySelector('.foot')?.innerText.startsWith('2 of 1,000 attempts match')")
+	if text := eval[string](p, "document.querySelector('.tbody').innerText"); !strings.Contains(text, "#8") || !strings.Contains(text, "#901") {
+		t.Errorf("the table is %q", text)
+	}
 }
 
 // The server goes away and comes back: the page keeps what it has, says that it is stale,

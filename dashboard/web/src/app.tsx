@@ -29,6 +29,7 @@ export function App(): JSX.Element {
       <Panels />
       <Help />
       <Decision />
+      <Question />
       <p class="notice" role="status" hidden={!state.notice.value}>{state.notice.value}</p>
     </div>
   );
@@ -227,6 +228,23 @@ function Decision(): JSX.Element | null {
         {m.head.decision ? <pre class="card">{m.head.decision}</pre> : null}
         {m.head.engines.map((e) => <p key={e.e} class="prose"><b>{e.name}{e.limit ? ` ×${e.limit}` : ""}</b> ({e.kind}){e.why ? `: ${e.why}` : ""}</p>)}
       </div>
+    </Dialog>
+  );
+}
+
+function Question(): JSX.Element | null {
+  const q = state.question.value;
+  if (!q) return null;
+  const close = (): void => {
+    state.question.value = null;
+  };
+  return (
+    <Dialog title="Are you sure?" close={close}>
+      <p class="prose">{q.text}</p>
+      <p class="choices">
+        <button type="button" class="tool" onClick={close}>Leave it</button>
+        <button type="button" class="tool danger" onClick={() => { q.act(); close(); }}>{q.yes}</button>
+      </p>
     </Dialog>
   );
 }

@@ -34,6 +34,7 @@ export function press(e: KeyboardEvent): boolean {
     return true;
   }
   if (e.key === "Escape") return escape();
+  if (document.querySelector("dialog[open]") && e.key !== "?") return false;
   if (e.ctrlKey || e.metaKey || e.altKey || typing(e)) return false;
   switch (e.key.length === 1 ? e.key.toLowerCase() : e.key) {
     case "w": tl.zoom(0.7); break;
@@ -85,8 +86,9 @@ function typing(e: KeyboardEvent): boolean {
 
 function escape(): boolean {
   const tl = state.parts.timeline!;
-  if (state.help.value || state.decision.value) {
+  if (state.help.value || state.decision.value || state.question.value) {
     state.help.value = state.decision.value = false;
+    state.question.value = null;
   } else if (state.selected.value >= 0) {
     state.select(-1);
   } else if (tl.range) {

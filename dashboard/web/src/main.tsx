@@ -78,6 +78,7 @@ async function start(): Promise<void> {
     return;
   }
   if (source.live && state.model.value!.head.state === "running") live.start();
+  state.filter.subscribe(() => state.askForTexts());
   state.paused.subscribe((on) => {
     if (on) return;
     if (behind) {

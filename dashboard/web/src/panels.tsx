@@ -154,7 +154,7 @@ function All({ m }: { m: Model }): JSX.Element {
       <p class="foot">
         {filter ? `${format.count(rows.length)} of ${format.count(m.n)} attempts match` : `${format.count(m.n)} attempts`}
         {cut ? ` · the page holds ${format.count(cut.shown)} of ${format.count(cut.of)}` : ""}
-        {filter && m.head.texts === "lazy" ? " · the texts of inputs are not in this page and are not searched; #12 finds an input by its number" : ""}
+        {filter?.asks.length ? " · the texts of inputs are not in this page and are not searched; #12 finds an input by its number" : ""}
       </p>
     </>
   );

@@ -215,6 +215,8 @@ export class Scene {
       dead: diagonal(c, t.strong, 7, 1),
     };
     const top = this.lanesTop();
+    // Where all lanes are in sight, a finger that moves up or down scrolls the page.
+    this.host.style.touchAction = this.layout.height > this.height - top ? "none" : "pan-y";
     this.paintLanes(frame, rows, top);
     this.paintGrid(frame, top);
     this.paintStrips(frame, strips);
