@@ -7,12 +7,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -383,35 +384,36 @@ func TestFind(t *testing.T) {
 // and goes on from where it was.
 func TestReconnect(t *testing.T) {
 	run := Make(Shape{Spans: 200, Lanes: 4, Mean: 50_000, Live: true})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
 	server := NewServer(dist, run)
-	first := &http.Server{Handler: server}
-	go first.Serve(listener)
-	p := open(t, laptop, "http://"+address+"/")
+	var up atomic.Pointer[Server] // nil: there is no server
+	up.Store(server)
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := up.Load()
+		if s == nil {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		h.CloseClientConnections()
+		h.Close()
+	})
+	p := open(t, laptop, h.URL+"/")
 	p.forgiving("net::ERR_") // the browser tells of each attempt that fails
 	p.ready()
 	p.until("braid.connection.value === 'live'")
 	server.Send(201, "delta", run.Delta(201, nil, nil))
 	p.until("braid.model.value.head.seq === 201")
 
-	first.Close()
+	up.Store(nil)
+	h.CloseClientConnections()
 	p.until("braid.connection.value === 'lost' && document.querySelector('.dot-lost') !== null")
 	p.shot("lost")
 	if n := eval[int](p, "braid.model.value.n"); n != 200 {
 		t.Errorf("%d spans are left", n)
 	}
-	listener, err = net.Listen("tcp", address)
-	if err != nil {
-		t.Skip("the port is taken meanwhile: ", err)
-	}
 	second := NewServer(dist, run)
-	again := &http.Server{Handler: second}
-	go again.Serve(listener)
-	t.Cleanup(func() { again.Close() })
+	up.Store(second)
 	p.until("braid.connection.value === 'live'")
 	if f := second.Froms(); f[len(f)-1] != "201" {
 		t.Errorf("the stream goes on from %q, not 201", f)
@@ -458,6 +460,9 @@ func TestStates(t *testing.T) {
 		}, []string{"No news of this run"}},
 		{"stopped", func() *Run {
 			r := Make(mixed)
+			for i := range 5 { // they never ran, and so have no lane
+				r.State[i], r.Lane[i], r.End[i] = refused, math.MaxUint32, r.Start[i]
+			}
 			r.Head["end"] = map[string]any{"t": 1, "verdict": "stopped", "exit": 5}
 			return r
 		}, []string{"was stopped before its end", "stopped"}},
@@ -566,7 +571,7 @@ func TestFile(t *testing.T) {
 	if n := eval[int](p, "braid.model.value.n"); n != mixed.Spans {
 		t.Errorf("%d spans", n)
 	}
-	eval[bool](p, fmt.Sprintf("(document.querySelector('.failures .line').click(), true)"))
+	eval[bool](p, "(document.querySelector('.failures .line').click(), true)")
 	p.until("braid.selected.value >= 0")
 	eval[bool](p, fmt.Sprintf("(location.hash = 'span=%d', true)", sample))
 	p.until("document.querySelector('.side').innerText.includes('from the file')")

@@ -67,7 +67,7 @@ function Progress({ m }: { m: Model }): JSX.Element {
             <i aria-hidden="true">{p.mark}</i><b>{format.count(p.n)}</b> {p.name}
           </button>
         ))}
-        <span class="of">{known ? `of ${format.count(m.head.inputs.total)}` : m.head.state === "running" ? `of at least ${format.count(total)}` : ""}</span>
+        <span class="of">{known ? `of ${format.count(m.head.inputs.total)}` : m.head.state === "running" && total > 0 ? `of at least ${format.count(total)}` : ""}</span>
       </div>
     </div>
   );

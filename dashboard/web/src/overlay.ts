@@ -75,7 +75,7 @@ function paintSelected(v: Scene, c: CanvasRenderingContext2D, s: Scale, top: num
   if (!row) return;
   const f = { c, m, theme: t, scale: s, left: v.gutter, colours: v.colours, hatch: null, dead: null };
   const attempts = m.attemptsOf(i);
-  if (attempts.length > 1) paintJoins(f, [attempts], (lane) => v.laneMiddle(lane, top), t.ink, 1.5);
+  if (attempts.length > 1) paintJoins(f, [attempts], (lane) => v.laneMiddle(lane, top), t.accent, 1.5);
   const y = top + row.y - v.scroll;
   const x0 = Math.max(-10, s.x(m.start[i]!));
   const x1 = Math.min(s.width + 10, s.x(m.endOf(i)));

@@ -230,13 +230,21 @@ export class SlotPainter {
       const runs = (state & 15) === State.running;
       const again = m.attempt[l.span]! > 1 ? "↻ " : "";
       c.fillStyle = runs || isRetried(state) ? theme.ink : theme.dark ? "#0b0e12" : "#ffffff";
-      const text = fit(c, again + l.text, l.w);
+      const text = fitName(c, again, l.text, l.w);
       if (text) c.fillText(text, l.x, l.y);
     }
   }
 }
 
 const widths = new Map<string, number>();
+
+/** Fits the name of a bar: of a path that is too long, its last part says most. */
+function fitName(c: CanvasRenderingContext2D, mark: string, text: string, room: number): string {
+  const whole = fit(c, mark + text, room);
+  const slash = text.lastIndexOf("/");
+  if (!whole.endsWith("…") || slash < 0 || slash === text.length - 1) return whole;
+  return fit(c, mark + text.slice(slash + 1), room);
+}
 
 /** Cuts text to at most room pixels, with an ellipsis; "" if nothing fits. */
 export function fit(c: CanvasRenderingContext2D, text: string, room: number): string {
@@ -307,7 +315,7 @@ function failureBar(f: Frame, span: number, x0: number, x1: number, y: number, h
       c.textBaseline = "middle";
       c.textAlign = "left";
       c.fillStyle = theme.failInk;
-      const text = fit(c, m.label(span), b - Math.max(a, 0) - 22);
+      const text = fitName(c, "", m.label(span), b - Math.max(a, 0) - 22);
       if (text) c.fillText(text, left + Math.max(a, 0) + 13, top + tall / 2 + 0.5);
     }
   }

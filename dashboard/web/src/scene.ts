@@ -81,7 +81,7 @@ export class Scene {
   whole(): View {
     const m = this.m;
     if (!m) return { from: 0, to: 1e6 };
-    const end = Math.max(this.warp.place(m.now), 1);
+    const end = Math.max(this.warp.place(m.now), m.n === 0 ? 1e6 : 1);
     return { from: 0, to: end * 1.015 };
   }
 
