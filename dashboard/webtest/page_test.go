@@ -297,9 +297,23 @@ func TestLive(t *testing.T) {
 	p.press("p")
 	p.until("braid.model.value.head.seq === 402")
 
-	run.Head["state"] = "ended"
+	// At the end the page fetches everything once more, and keeps what is selected.
+	eval[bool](p, fmt.Sprintf("(location.hash = 'span=%d', true)", i))
+	p.until(fmt.Sprintf("braid.selected.value === %d", i))
+	call := run.Call[i]
+	run.Head["state"], run.Head["now"], run.Head["seq"] = "ended", now+900_000, 403
+	run.Head["end"] = map[string]any{"t": now + 900_000, "verdict": "failed", "exit": 3}
+	run.Head["errors"] = []map[string]any{{"n": 1, "kind": "panic", "print": "00000000deadbeef", "text": "boom", "count": 1, "first": now, "last": now, "sample": i}}
+	for _, k := range open[1:] {
+		run.End[k], run.State[k] = now+900_000, ok
+	}
+	run.sort()
+	server.SetSnapshot(run)
 	server.Send(403, "delta", run.Delta(403, nil, map[string]any{"end": map[string]any{"t": now + 900_000, "verdict": "failed", "exit": 3}}))
 	p.until("document.querySelector('.verdict').innerText.includes('failed') && braid.connection.value === 'none'")
+	if c := eval[uint32](p, "braid.model.value.call[braid.selected.value]"); c != call {
+		t.Errorf("call %d was selected, and now is %d", call, c)
+	}
 	p.shot("live-ended")
 }
 

@@ -85,7 +85,14 @@ function Hero(): JSX.Element {
   }, []);
   useEffect(() => {
     const tl = state.parts.timeline!;
+    const again = tl.m !== null;
     tl.show(m);
+    if (again) {
+      // The same run, fetched anew: who looks at it keeps looking at the same.
+      tl.select(state.selected.value);
+      tl.grown();
+      return;
+    }
     tl.go(tl.whole(), false);
     state.readAddress();
     if (m.head.state === "running" && !location.hash.includes("from=")) tl.setFollow(true);

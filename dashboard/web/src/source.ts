@@ -74,6 +74,7 @@ class ServerSource implements Source {
   private readonly kept = new Map<number, Details>();
 
   async snapshot(): Promise<Snapshot> {
+    this.kept.clear(); // spans may stand elsewhere now
     const answer = await fetch("/api/snapshot", { cache: "no-store" });
     if (answer.status === 401 || answer.status === 403) {
       throw new SnapshotError("This address needs its token. Open the whole address that braid printed.");

@@ -155,7 +155,7 @@ export function writeAddress(): void {
       q.set("to", seen.to.toFixed(0));
     }
     const hash = q.toString();
-    const url = location.pathname + location.search + (hash ? "#" + hash : "");
+    const url = location.pathname + (hash ? "#" + hash : "");
     try {
       history.replaceState(null, "", url);
     } catch {
