@@ -153,6 +153,15 @@ function lanesByProcess(m: Model): Map<number, Map<string, number[]>> {
     if (list) list.push(lane);
     else processes.set(process, [lane]);
   });
+  // Lanes are told of in the order in which they are first used.
+  const order = new Intl.Collator("en", { numeric: true });
+  const name = (lane: number): string => m.laneName(lane);
+  for (const processes of engines.values()) {
+    for (const list of processes.values()) list.sort((a, b) => order.compare(name(a), name(b)) || a - b);
+    const sorted = [...processes].sort((a, b) => order.compare(a[0], b[0]));
+    processes.clear();
+    for (const [process, list] of sorted) processes.set(process, list);
+  }
   return new Map([...engines].sort((a, b) => a[0] - b[0]));
 }
 

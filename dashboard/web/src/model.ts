@@ -176,7 +176,8 @@ export class Model {
   laneName(lane: number): string {
     const l = this.head.lanes[lane];
     if (!l) return "–";
-    return l.label || `${l.process ? l.process + " " : ""}#${l.slot ?? lane + 1}`;
+    const label = l.label || `${l.process ? l.process + " " : ""}#${l.slot ?? lane + 1}`;
+    return /^\d+$/.test(label) ? `lane ${label}` : label;
   }
 
   /** What became of span i, in a word. */

@@ -173,6 +173,8 @@ export class SlotPainter {
         const z = q - 1;
         const ze = Math.min(track.end[z]!, Math.max(now, track.start[z]!));
         if (scale.x(ze) - scale.x(track.start[z]!) >= 2) q = z;
+        // Where spans overlap, any of them may be a long one.
+        for (let k = p + 1; track.tangled && k < q; k++) if (scale.x(track.end[k]!) - scale.x(track.start[k]!) >= 2) q = k;
       }
       const share = track.busyIn(edges[k]!, edges[k + 1]!, p, q, now) / (edges[k + 1]! - edges[k]!);
       const level = Math.max(q - p === 1 ? 3 : 0, Math.min(levels - 1, Math.round(share * (levels - 1))));

@@ -70,3 +70,8 @@ test("rows grow into the room there is, within bounds", () => {
     assert.equal(l.height, y);
   }
 });
+
+test("lanes are in order of their names, as a person counts", () => {
+  const m = modelOf(rows, { engines, lanes: ["10", "2", "1", "30"].map((label, k) => ({ engine: 0, process: "", slot: k + 1, label })) as never });
+  assert.deepEqual(layOut(m, "lane", () => false).rows.map((r) => r.label), ["threads", "lane 1", "lane 2", "lane 10", "lane 30"]);
+});
