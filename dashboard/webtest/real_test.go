@@ -15,6 +15,19 @@ import (
 	"github.com/go-braid/braid/threading"
 )
 
+// gateKey is the key of the channel on which the last tasks wait.
+type gateKey struct{}
+
+var work = braid.Define("work", func(ctx context.Context, i int) (int, error) {
+	if i%40 == 7 {
+		return 0, fmt.Errorf("input %d: cannot open it", i)
+	}
+	if i >= 300 {
+		<-ctx.Value(gateKey{}).(chan struct{})
+	}
+	return i, nil
+})
+
 // The whole way: an engine, its record, the server that follows it, and the page; while
 // the run goes on, at its end, and as one file.
 func TestRealRun(t *testing.T) {
@@ -27,16 +40,8 @@ func TestRealRun(t *testing.T) {
 		Workers:  4,
 		Listener: l.Listener(record.Engine{Name: "threads", Kind: "threads", Limit: 4, Why: "--engine"}),
 	})
-	gate := make(chan struct{}) // the last tasks wait here
-	work := braid.Define("work", func(ctx context.Context, i int) (int, error) {
-		if i%40 == 7 {
-			return 0, fmt.Errorf("input %d: cannot open it", i)
-		}
-		if i >= 300 {
-			<-gate
-		}
-		return i, nil
-	})
+	gate := make(chan struct{})
+	ctx := context.WithValue(context.Background(), gateKey{}, gate)
 	inputs := func(yield func(int) bool) {
 		for i := range 304 {
 			l.Input(i, record.Key("work", fmt.Append(nil, i)), fmt.Sprintf("file-%d.txt", i))
@@ -48,7 +53,7 @@ func TestRealRun(t *testing.T) {
 	results := make(chan error)
 	go func() {
 		defer close(results)
-		for _, err := range braid.Map(context.Background(), pool, work, inputs) {
+		for _, err := range braid.Map(ctx, pool, work, inputs) {
 			results <- err
 		}
 	}()
@@ -64,9 +69,9 @@ func TestRealRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, end := context.WithCancel(context.Background())
+	serving, end := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ctx) }()
+	go func() { served <- server.Serve(serving) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-served; err != nil {

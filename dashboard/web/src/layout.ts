@@ -143,6 +143,9 @@ function grow(l: Layout, room: number): Layout {
   return l;
 }
 
+// Beyond this many lanes their order says nothing to anybody, and sorting names is dear.
+const mostSorted = 2000;
+
 function lanesByProcess(m: Model): Map<number, Map<string, number[]>> {
   const engines = new Map<number, Map<string, number[]>>();
   m.head.lanes.forEach((l, lane) => {
@@ -157,7 +160,7 @@ function lanesByProcess(m: Model): Map<number, Map<string, number[]>> {
   const order = new Intl.Collator("en", { numeric: true });
   const name = (lane: number): string => m.laneName(lane);
   for (const processes of engines.values()) {
-    for (const list of processes.values()) list.sort((a, b) => order.compare(name(a), name(b)) || a - b);
+    for (const list of processes.values()) if (list.length <= mostSorted) list.sort((a, b) => order.compare(name(a), name(b)) || a - b);
     const sorted = [...processes].sort((a, b) => order.compare(a[0], b[0]));
     processes.clear();
     for (const [process, list] of sorted) processes.set(process, list);
