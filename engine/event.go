@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"github.com/go-braid/braid/strand"
@@ -47,6 +48,12 @@ type Listener struct {
 	Progress  func(Event) // its body says how far it is
 	Retrying  func(Event) // an attempt failed, the next one begins after Delay
 	Finished  func(Event) // the call is complete
+
+	// Context gives an attempt its context: ctx, which has the values that the submitter
+	// of the call gave it, or one that comes from ctx and has further values, such as the
+	// span of a tracer. It is called after Started, with the same event, and must not keep
+	// ctx. A body that runs in another process does not see what it returns.
+	Context func(ctx context.Context, e Event) context.Context
 
 	WorkerStarted func(Event) // a worker is ready
 	WorkerStopped func(Event) // a worker is gone; Err says why, if it failed

@@ -1,5 +1,7 @@
 package engine
 
+import "context"
+
 // Tee returns a listener that tells each of the given ones, in their order, what it hears.
 // Those that are nil are left out: of one that is left, Tee returns that one, and of none
 // nil, so that nobody pays for what nobody hears. A function that none of them has is nil
@@ -49,5 +51,29 @@ func Tee(listeners ...*Listener) *Listener {
 		WorkerStarted: both(func(l *Listener) func(Event) { return l.WorkerStarted }),
 		WorkerStopped: both(func(l *Listener) func(Event) { return l.WorkerStopped }),
 		Unobserved:    both(func(l *Listener) func(Event) { return l.Unobserved }),
+		Context:       contexts(all),
+	}
+}
+
+// contexts returns what has each of the listeners add to the context that those before
+// it have made.
+func contexts(all []*Listener) func(context.Context, Event) context.Context {
+	var fs []func(context.Context, Event) context.Context
+	for _, l := range all {
+		if l.Context != nil {
+			fs = append(fs, l.Context)
+		}
+	}
+	switch len(fs) {
+	case 0:
+		return nil
+	case 1:
+		return fs[0]
+	}
+	return func(ctx context.Context, e Event) context.Context {
+		for _, f := range fs {
+			ctx = f(ctx, e)
+		}
+		return ctx
 	}
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -15,7 +17,15 @@ func TestTee(t *testing.T) {
 		v := reflect.ValueOf(l).Elem()
 		for i := range v.NumField() {
 			word := name + v.Type().Field(i).Name
-			v.Field(i).Set(reflect.ValueOf(func(Event) { heard = append(heard, word) }))
+			f := func(Event) { heard = append(heard, word) }
+			if v.Type().Field(i).Name == "Context" {
+				l.Context = func(ctx context.Context, e Event) context.Context {
+					f(e)
+					return context.WithValue(ctx, greeting{}, fmt.Sprint(ctx.Value(greeting{}), name))
+				}
+				continue
+			}
+			v.Field(i).Set(reflect.ValueOf(f))
 		}
 		return l
 	}
@@ -27,7 +37,14 @@ func TestTee(t *testing.T) {
 			continue
 		}
 		heard = nil
-		joined.Field(i).Interface().(func(Event))(Event{})
+		switch f := joined.Field(i).Interface().(type) {
+		case func(Event):
+			f(Event{})
+		case func(context.Context, Event) context.Context:
+			if ctx := f(context.Background(), Event{}); ctx.Value(greeting{}) != "<nil>ab" {
+				t.Errorf("the context has %v; want what both put there", ctx.Value(greeting{}))
+			}
+		}
 		if want := []string{"a" + field, "b" + field}; !slices.Equal(heard, want) {
 			t.Errorf("%s told %v; want %v", field, heard, want)
 		}
