@@ -6,6 +6,7 @@ import { Header, verdictOf } from "./header";
 import { Inspector } from "./inspector";
 import { groupings } from "./layout";
 import { keyHelp } from "./keys";
+import { useSlowly } from "./later";
 import type { Model } from "./model";
 import { Panels } from "./panels";
 import * as state from "./state";
@@ -107,7 +108,7 @@ function Hero(): JSX.Element {
   }, [state.tab.value, state.selected.value]);
   // What a screen reader hears of the picture: not more often than it can be listened to.
   void state.slow.value;
-  const summary = describe(m);
+  const summary = useSlowly(describe(m), 5000);
   useEffect(() => state.parts.timeline?.describe(summary), [summary]);
   const tl = state.parts.timeline;
   return (

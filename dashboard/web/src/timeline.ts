@@ -127,6 +127,13 @@ export class Timeline extends Scene {
     this.go({ from: this.view.from + by, to: this.view.to + by }, this.coalesce());
   }
 
+  /** Scrolls the lanes by so many pixels. */
+  scrollBy(pixels: number): void {
+    this.scroll += pixels;
+    this.clampScroll();
+    this.redraw();
+  }
+
   undo(): void {
     const last = this.history.pop();
     if (!last) return;
