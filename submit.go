@@ -62,7 +62,7 @@ func launch[T any](ctx context.Context, ex Executor, s *settings, j *job[T], bod
 		ex = goroutines
 	}
 	call := &j.future.call
-	call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, body)
+	call.InitKind(s.makeKind(), s.index, body)
 	if g, ok := ex.(*Group); ok {
 		j.group = g
 	} else if _, wraps := ex.(interface{ Unwrap() Executor }); wraps {

@@ -62,9 +62,8 @@ type Call struct {
 	state   atomic.Uint32
 	attempt int32
 	worker  int32 // that runs it
-	task    string
 	index   int
-	policy  *Policy // nil: the zero Policy
+	kind    *Kind
 	body    Body
 
 	own   cancel.Context // see Derive
@@ -141,25 +140,22 @@ func NewCall(spec Spec, body Body) *Call {
 
 // Init makes the zero Call c a call of body.
 func (c *Call) Init(spec Spec, body Body) {
-	c.task, c.index, c.body, c.attempt = spec.Task, spec.Index, body, 1
-	if !spec.Policy.isZero() {
-		p := spec.Policy
-		c.policy = &p
-	}
+	c.InitKind(NewKind(spec.Task, spec.Policy), spec.Index, body)
+}
+
+// InitKind is Init for calls that have their Kind in common, which is not copied, and
+// must not change.
+func (c *Call) InitKind(kind *Kind, index int, body Body) {
+	c.kind, c.index, c.body, c.attempt = kind, index, body, 1
 }
 
 // Spec returns the call's description.
-func (c *Call) Spec() Spec { return Spec{Task: c.task, Index: c.index, Policy: *c.how()} }
+func (c *Call) Spec() Spec { return Spec{Task: c.kind.task, Index: c.index, Policy: c.kind.policy} }
 
 // how returns the call's policy, not to be changed.
 func (c *Call) how() *Policy {
-	if c.policy == nil {
-		return &zeroPolicy
-	}
-	return c.policy
+	return &c.kind.policy
 }
-
-var zeroPolicy Policy
 
 // Derive gives the call a context of its own and returns it, for its Start: it ends
 // with parent or by [Call.Cancel], and on a [Place] it carries the parker of the
@@ -232,7 +228,7 @@ func (c *Call) based() context.Context {
 
 // IsPlain reports whether the policy asks nothing of the queue that the call waits in.
 func (c *Call) IsPlain() bool {
-	return c.policy == nil || c.policy.Priority == 0 && c.policy.QueueTimeout == 0
+	return c.kind == &noKind || c.kind.policy.Priority == 0 && c.kind.policy.QueueTimeout == 0
 }
 
 // Priority returns the priority of the call's policy.
@@ -609,7 +605,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			err = &retriesError{last: c.rare.lastErr, ended: err}
 		}
 		err = &TaskError{
-			Task: c.task, Engine: c.Host().Name,
+			Task: c.kind.task, Engine: c.Host().Name,
 			Worker: worker, Attempt: int(c.attempt), Err: err,
 		}
 	}
@@ -650,7 +646,7 @@ func (c *Call) again(delay time.Duration) {
 func (c *Call) event(ctx context.Context, worker int) Event {
 	return Event{
 		At: strand.Now(ctx), Engine: c.Host().Name, Worker: worker,
-		Call: c.ID(), Task: c.task, Index: c.index, Attempt: int(c.attempt),
+		Call: c.ID(), Task: c.kind.task, Index: c.index, Attempt: int(c.attempt),
 	}
 }
 
