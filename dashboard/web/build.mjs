@@ -4,7 +4,7 @@
 // The output depends on the sources and on the exact versions in the lock file, and on
 // nothing else, so that anybody can build it again and compare.
 import { build } from "esbuild";
-import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
 
 const common = {
   bundle: true,
@@ -38,8 +38,21 @@ if (process.argv[2] === "test") {
     outdir: "dist",
     minify: true,
     legalComments: "none",
+    banner: { js: await notice() },
     define: { "process.env.NODE_ENV": '"production"' },
   });
   await build({ ...common, entryPoints: { app: "src/style.css" }, outdir: "dist", minify: true });
   await copyFile("src/index.html", "dist/index.html");
+}
+
+// The licences of what is bundled ask to go along with every copy.
+async function notice() {
+  const parts = ["preact", "@preact/signals", "@preact/signals-core"];
+  const texts = new Map();
+  for (const name of parts) {
+    const text = (await readFile(`node_modules/${name}/LICENSE`, "utf8")).trim();
+    texts.set(text, [...(texts.get(text) ?? []), name]);
+  }
+  const said = [...texts].map(([text, names]) => `This file contains ${names.join(", ")}:\n\n${text}`);
+  return `/*!\n${said.join("\n\n")}\n*/`;
 }

@@ -299,5 +299,8 @@ var (
 	desk   = screen{width: 1920, height: 1080}
 	phone  = screen{width: 390, height: 844, mobile: true}
 	night  = screen{width: 1280, height: 720, dark: true}
+	forced = screen{width: 1280, height: 720, features: []*emulation.MediaFeature{
+		{Name: "forced-colors", Value: "active"}, {Name: "prefers-reduced-motion", Value: "reduce"}, {Name: "prefers-contrast", Value: "more"},
+	}}
 	escape = kb.Escape
 )

@@ -13,7 +13,7 @@ var mixed = Shape{Spans: 3000, Lanes: 12, Mean: 40_000, Tasks: 3, Failing: 0.004
 // TestLook opens the page as people will see it. The test is that nothing complains; with
 // -shots it writes what there is to see.
 func TestLook(t *testing.T) {
-	screens := map[string]screen{"laptop": laptop, "desk": desk, "night": night, "phone": phone}
+	screens := map[string]screen{"laptop": laptop, "desk": desk, "night": night, "phone": phone, "forced": forced}
 	for name, s := range screens {
 		t.Run(name, func(t *testing.T) {
 			_, url := serve(t, Make(mixed))

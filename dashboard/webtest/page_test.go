@@ -7,11 +7,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -295,45 +297,137 @@ func TestLive(t *testing.T) {
 	p.press("p")
 	p.until("braid.model.value.head.seq === 402")
 
-	run.Head["state"] = "ended"
+	// At the end the page fetches everything once more, and keeps what is selected.
+	eval[bool](p, fmt.Sprintf("(location.hash = 'span=%d', true)", i))
+	p.until(fmt.Sprintf("braid.selected.value === %d", i))
+	call := run.Call[i]
+	run.Head["state"], run.Head["now"], run.Head["seq"] = "ended", now+900_000, 403
+	run.Head["end"] = map[string]any{"t": now + 900_000, "verdict": "failed", "exit": 3}
+	run.Head["errors"] = []map[string]any{{"n": 1, "kind": "panic", "print": "00000000deadbeef", "text": "boom", "count": 1, "first": now, "last": now, "sample": i}}
+	for _, k := range open[1:] {
+		run.End[k], run.State[k] = now+900_000, ok
+	}
+	run.sort()
+	server.SetSnapshot(run)
 	server.Send(403, "delta", run.Delta(403, nil, map[string]any{"end": map[string]any{"t": now + 900_000, "verdict": "failed", "exit": 3}}))
 	p.until("document.querySelector('.verdict').innerText.includes('failed') && braid.connection.value === 'none'")
+	if c := eval[uint32](p, "braid.model.value.call[braid.selected.value]"); c != call {
+		t.Errorf("call %d was selected, and now is %d", call, c)
+	}
 	p.shot("live-ended")
+}
+
+// Nobody looks: the stream is closed, and goes on when somebody does.
+func TestHidden(t *testing.T) {
+	run := Make(Shape{Spans: 100, Lanes: 4, Mean: 50_000, Live: true})
+	server, url := serve(t, run)
+	p := open(t, laptop, url)
+	p.ready()
+	p.until("braid.connection.value === 'live'")
+	look := func(hidden bool) {
+		eval[bool](p, fmt.Sprintf(`(Object.defineProperty(document, "hidden", { configurable: true, get: () => %v }),
+			document.dispatchEvent(new Event("visibilitychange")))`, hidden))
+	}
+	look(true)
+	p.until("braid.connection.value === 'hidden'")
+	server.Send(101, "delta", run.Delta(101, nil, nil))
+	look(false)
+	p.until("braid.connection.value === 'live' && braid.model.value.head.seq === 101")
+	if f := server.Froms(); len(f) != 2 || f[1] != "100" {
+		t.Errorf("streams began at %q", f)
+	}
+	eval[bool](p, `new Promise((r) => setTimeout(() => r(true), 0))`)
+	if n := server.Closed(); n > 1 {
+		t.Errorf("%d streams of 2 have ended", n)
+	}
+}
+
+// What can be done to a running run, where its server allows it.
+func TestControl(t *testing.T) {
+	run := Make(Shape{Spans: 100, Lanes: 4, Mean: 50_000, Live: true})
+	run.Head["control"] = true
+	server, url := serve(t, run)
+	p := open(t, laptop, url)
+	p.ready()
+	click := func(text string) {
+		eval[bool](p, fmt.Sprintf("([...document.querySelectorAll('button')].find((b) => b.innerText === %q || b.ariaLabel === %q).click(), true)", text, text))
+		p.settled()
+	}
+	click("Pause")
+	click("Resume")
+	click("one lane more")
+	click("one lane more")
+	click("one lane fewer")
+	click("Stop")
+	p.run(chromedp.WaitVisible("dialog[open]"))
+	p.shot("stop")
+	click("Leave it")
+	p.run(chromedp.WaitNotPresent("dialog[open]"))
+	click("Stop")
+	click("Stop the run")
+	p.until("braid.notice.value === 'stopping'")
+	want := []string{"/api/pause", "/api/resume", "/api/jobs?n=5", "/api/jobs?n=6", "/api/jobs?n=5", "/api/stop"}
+	got := server.Posts()
+	slices.Sort(got) // they are sent side by side
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the server got %q, not %q", got, want)
+	}
+}
+
+// Texts of inputs that are not in the page are searched by the server.
+func TestFind(t *testing.T) {
+	s := Shape{Spans: 1000, Lanes: 4, Mean: 50_000, Lazy: true}
+	run := Make(s)
+	server, url := serve(t, run)
+	texts := make([]string, s.Spans)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("item %d", i)
+	}
+	texts[7], texts[900] = "The Needle", "another needle"
+	server.SetInputs(texts)
+	p := open(t, laptop, url+"#tab=all&q=needle")
+	p.ready()
+	p.until("document.querySelector('.foot')?.innerText.startsWith('2 of 1,000 attempts match')")
+	if text := eval[string](p, "document.querySelector('.tbody').innerText"); !strings.Contains(text, "#8") || !strings.Contains(text, "#901") {
+		t.Errorf("the table is %q", text)
+	}
 }
 
 // The server goes away and comes back: the page keeps what it has, says that it is stale,
 // and goes on from where it was.
 func TestReconnect(t *testing.T) {
 	run := Make(Shape{Spans: 200, Lanes: 4, Mean: 50_000, Live: true})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
 	server := NewServer(dist, run)
-	first := &http.Server{Handler: server}
-	go first.Serve(listener)
-	p := open(t, laptop, "http://"+address+"/")
+	var up atomic.Pointer[Server] // nil: there is no server
+	up.Store(server)
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := up.Load()
+		if s == nil {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		h.CloseClientConnections()
+		h.Close()
+	})
+	p := open(t, laptop, h.URL+"/")
 	p.forgiving("net::ERR_") // the browser tells of each attempt that fails
 	p.ready()
 	p.until("braid.connection.value === 'live'")
 	server.Send(201, "delta", run.Delta(201, nil, nil))
 	p.until("braid.model.value.head.seq === 201")
 
-	first.Close()
+	up.Store(nil)
+	h.CloseClientConnections()
 	p.until("braid.connection.value === 'lost' && document.querySelector('.dot-lost') !== null")
 	p.shot("lost")
 	if n := eval[int](p, "braid.model.value.n"); n != 200 {
 		t.Errorf("%d spans are left", n)
 	}
-	listener, err = net.Listen("tcp", address)
-	if err != nil {
-		t.Skip("the port is taken meanwhile: ", err)
-	}
 	second := NewServer(dist, run)
-	again := &http.Server{Handler: second}
-	go again.Serve(listener)
-	t.Cleanup(func() { again.Close() })
+	up.Store(second)
 	p.until("braid.connection.value === 'live'")
 	if f := second.Froms(); f[len(f)-1] != "201" {
 		t.Errorf("the stream goes on from %q, not 201", f)
@@ -380,6 +474,9 @@ func TestStates(t *testing.T) {
 		}, []string{"No news of this run"}},
 		{"stopped", func() *Run {
 			r := Make(mixed)
+			for i := range 5 { // they never ran, and so have no lane
+				r.State[i], r.Lane[i], r.End[i] = refused, math.MaxUint32, r.Start[i]
+			}
 			r.Head["end"] = map[string]any{"t": 1, "verdict": "stopped", "exit": 5}
 			return r
 		}, []string{"was stopped before its end", "stopped"}},
@@ -488,7 +585,7 @@ func TestFile(t *testing.T) {
 	if n := eval[int](p, "braid.model.value.n"); n != mixed.Spans {
 		t.Errorf("%d spans", n)
 	}
-	eval[bool](p, fmt.Sprintf("(document.querySelector('.failures .line').click(), true)"))
+	eval[bool](p, "(document.querySelector('.failures .line').click(), true)")
 	p.until("braid.selected.value >= 0")
 	eval[bool](p, fmt.Sprintf("(location.hash = 'span=%d', true)", sample))
 	p.until("document.querySelector('.side').innerText.includes('from the file')")

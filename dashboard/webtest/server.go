@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -22,6 +23,8 @@ type Server struct {
 	wake     chan struct{} // closed at each change
 	posts    []string      // commands that came
 	details  map[int]any   // by span
+	closed   int           // streams that have ended
+	inputs   []string      // texts that /api/find searches
 	froms    []string      // what streams asked for
 }
 
@@ -52,6 +55,20 @@ func (s *Server) Send(seq int, event string, data []byte) {
 	s.seqs = append(s.seqs, seq)
 	close(s.wake)
 	s.wake = make(chan struct{})
+}
+
+// SetInputs says which texts /api/find searches; without, there is no such thing.
+func (s *Server) SetInputs(texts []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inputs = texts
+}
+
+// Closed returns how many streams have ended.
+func (s *Server) Closed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // Froms returns where the streams so far were asked to begin.
@@ -93,6 +110,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(details)
 	case "/api/events":
 		s.stream(w, r)
+	case "/api/find":
+		s.find(w, r.URL.Query().Get("q"))
 	case "/favicon.ico":
 		w.WriteHeader(http.StatusNoContent)
 	default:
@@ -111,6 +130,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (s *Server) find(w http.ResponseWriter, text string) {
+	s.mu.Lock()
+	inputs := s.inputs
+	s.mu.Unlock()
+	found := []int{}
+	for i, t := range inputs {
+		if strings.Contains(strings.ToLower(t), strings.ToLower(text)) {
+			found = append(found, i)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]any{"inputs": found})
+}
+
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	from := r.URL.Query().Get("from")
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
@@ -120,6 +153,11 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.froms = append(s.froms, from)
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.closed++
+	}()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	fmt.Fprint(w, ": here\n\n")

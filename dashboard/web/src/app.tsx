@@ -6,6 +6,7 @@ import { Header, verdictOf } from "./header";
 import { Inspector } from "./inspector";
 import { groupings } from "./layout";
 import { keyHelp } from "./keys";
+import { useSlowly } from "./later";
 import type { Model } from "./model";
 import { Panels } from "./panels";
 import * as state from "./state";
@@ -29,6 +30,7 @@ export function App(): JSX.Element {
       <Panels />
       <Help />
       <Decision />
+      <Question />
       <p class="notice" role="status" hidden={!state.notice.value}>{state.notice.value}</p>
     </div>
   );
@@ -40,7 +42,7 @@ function Banner(): JSX.Element | null {
   const { state: s, truncated, dropped, end } = m.head;
   const lines: JSX.Element[] = [];
   if (s === "died") {
-    lines.push(<p key="died" class="bad">The run died: its process is gone and wrote no end. The last that is known of is from {format.at(m.now, 1e4)}. What had finished is here; “braid run --resume {m.head.run.id || "last"}” does the rest.</p>);
+    lines.push(<p key="died"><b class="bad">The run died.</b> Its process is gone and wrote no end; the last news are from {format.at(m.now, 1e4)}. “braid run --resume {m.head.run.id || "last"}” does the rest.</p>);
   } else if (s === "stale") {
     lines.push(<p key="stale">No news of this run for a while; its process may be stopped or gone.</p>);
   } else if (end?.verdict === "stopped") {
@@ -84,7 +86,14 @@ function Hero(): JSX.Element {
   }, []);
   useEffect(() => {
     const tl = state.parts.timeline!;
+    const again = tl.m !== null;
     tl.show(m);
+    if (again) {
+      // The same run, fetched anew: who looks at it keeps looking at the same.
+      tl.select(state.selected.value);
+      tl.grown();
+      return;
+    }
     tl.go(tl.whole(), false);
     state.readAddress();
     if (m.head.state === "running" && !location.hash.includes("from=")) tl.setFollow(true);
@@ -99,7 +108,7 @@ function Hero(): JSX.Element {
   }, [state.tab.value, state.selected.value]);
   // What a screen reader hears of the picture: not more often than it can be listened to.
   void state.slow.value;
-  const summary = describe(m);
+  const summary = useSlowly(describe(m), 5000);
   useEffect(() => state.parts.timeline?.describe(summary), [summary]);
   const tl = state.parts.timeline;
   return (
@@ -227,6 +236,23 @@ function Decision(): JSX.Element | null {
         {m.head.decision ? <pre class="card">{m.head.decision}</pre> : null}
         {m.head.engines.map((e) => <p key={e.e} class="prose"><b>{e.name}{e.limit ? ` ×${e.limit}` : ""}</b> ({e.kind}){e.why ? `: ${e.why}` : ""}</p>)}
       </div>
+    </Dialog>
+  );
+}
+
+function Question(): JSX.Element | null {
+  const q = state.question.value;
+  if (!q) return null;
+  const close = (): void => {
+    state.question.value = null;
+  };
+  return (
+    <Dialog title="Are you sure?" close={close}>
+      <p class="prose">{q.text}</p>
+      <p class="choices">
+        <button type="button" class="tool" onClick={close}>Leave it</button>
+        <button type="button" class="tool danger" onClick={() => { q.act(); close(); }}>{q.yes}</button>
+      </p>
     </Dialog>
   );
 }

@@ -12,9 +12,15 @@ export interface Filter {
   keep: (i: number) => boolean;
   /** What is wrong with the text; "" if nothing. What is wrong is left out. */
   error: string;
+  /** Texts to be looked for in inputs whose texts are not in the page, nor among found. */
+  asks: string[];
 }
 
+/** Which inputs hold a text, for those texts that somebody who has them was asked for. */
+export type Found = ReadonlyMap<string, ReadonlySet<number>>;
+
 type Test = (i: number) => boolean;
+type Inputs = (text: string) => Test;
 
 /** Splits text into words; quotes keep spaces in a word. */
 export function words(text: string): string[] {
@@ -24,7 +30,9 @@ export function words(text: string): string[] {
 }
 
 /** Reads a filter; null if the text is blank, so that nothing is left out. */
-export function parseFilter(text: string, m: Model): Filter | null {
+export function parseFilter(text: string, m: Model, found: Found = new Map()): Filter | null {
+  const asks: string[] = [];
+  const inputs: Inputs = (text) => inputTest(text, m, found, asks);
   const tests: Test[] = [];
   let error = "";
   for (let word of words(text)) {
@@ -32,7 +40,7 @@ export function parseFilter(text: string, m: Model): Filter | null {
     if (not) word = word.slice(1);
     let test: Test;
     try {
-      test = parseWord(word, m);
+      test = parseWord(word, m, inputs);
     } catch (e) {
       error ||= (e as Error).message;
       continue;
@@ -40,10 +48,10 @@ export function parseFilter(text: string, m: Model): Filter | null {
     tests.push(not ? (i) => !test(i) : test);
   }
   if (tests.length === 0 && error === "") return null;
-  return { keep: (i) => tests.every((t) => t(i)), error };
+  return { keep: (i) => tests.every((t) => t(i)), error, asks };
 }
 
-function parseWord(word: string, m: Model): Test {
+function parseWord(word: string, m: Model, inputs: Inputs): Test {
   const compare = /^([a-z]+)(<=|>=|<|>|=)(.+)$/i.exec(word);
   if (compare) return parseCompare(compare[1]!.toLowerCase(), compare[2]!, compare[3]!, m);
   const colon = word.indexOf(":");
@@ -61,13 +69,13 @@ function parseWord(word: string, m: Model): Test {
     case "error":
       return among(m.head.errors.map((e) => errorText(e).includes(value)), (i) => m.error[i]!);
     case "input":
-      return inputTest(value, m);
+      return inputs(value);
   }
   const text = word.toLowerCase();
   const tasks = m.head.tasks.map((t) => t.toLowerCase().includes(text));
   const lanes = m.head.lanes.map((_, lane) => laneText(m, lane).includes(text));
   const errors = m.head.errors.map((e) => errorText(e).includes(text));
-  const input = inputTest(text, m);
+  const input = inputs(text);
   return (i) => !!tasks[m.task[i]!] || !!lanes[m.lane[i]!] || !!errors[m.error[i]!] || input(i);
 }
 
@@ -84,14 +92,21 @@ function among(hits: boolean[], of: (i: number) => number): Test {
   return (i) => hits[of(i)] === true;
 }
 
-function inputTest(text: string, m: Model): Test {
+function inputTest(text: string, m: Model, found: Found, asks: string[]): Test {
   const number = /^#(\d+)$/.exec(text);
   if (number) {
     const n = Number(number[1]) - 1;
     return (i) => m.input[i] === n;
   }
   const strings = m.head.texts === "inline" ? m.head.strings : undefined;
-  if (!strings) return () => false;
+  if (!strings) {
+    const answer = found.get(text);
+    if (!answer) {
+      asks.push(text);
+      return () => false;
+    }
+    return (i) => answer.has(m.input[i]!);
+  }
   const hits = new Uint8Array(strings.length);
   strings.forEach((s, k) => {
     if (s.toLowerCase().includes(text)) hits[k] = 1;

@@ -56,11 +56,7 @@ export class Gestures {
       return;
     }
     if (Math.abs(dx) > Math.abs(dy)) this.tl.pan(dx / this.tl.plot);
-    if (dy !== 0) {
-      this.tl.scroll += dy;
-      this.tl.clampScroll();
-      this.tl.redraw();
-    }
+    if (dy !== 0) this.tl.scrollBy(dy);
   }
 
   private down(e: PointerEvent, p: { x: number; y: number }): void {

@@ -9,7 +9,7 @@ type Verdict = "running" | "ok" | "failed" | "stopped" | "died" | "stale";
 
 const verdicts: Record<Verdict, [string, string]> = {
   running: ["▶", "running"], ok: ["✓", "ok"], failed: ["✕", "failed"],
-  stopped: ["■", "stopped"], died: ["✝", "died"], stale: ["…", "stale"],
+  stopped: ["■", "stopped"], died: ["!", "died"], stale: ["…", "stale"],
 };
 
 /** How the run stands, in a word. */
@@ -67,7 +67,7 @@ function Progress({ m }: { m: Model }): JSX.Element {
             <i aria-hidden="true">{p.mark}</i><b>{format.count(p.n)}</b> {p.name}
           </button>
         ))}
-        <span class="of">{known ? `of ${format.count(m.head.inputs.total)}` : m.head.state === "running" ? `of at least ${format.count(total)}` : ""}</span>
+        <span class="of">{known ? `of ${format.count(m.head.inputs.total)}` : m.head.state === "running" && total > 0 ? `of at least ${format.count(total)}` : ""}</span>
       </div>
     </div>
   );
@@ -119,10 +119,16 @@ function Dot({ m }: { m: Model }): JSX.Element | null {
   return <span class={`dot dot-${c}`} role="status" title={title}>{text}{c === "lost" && quiet > 1 ? ` · stale ${quiet} s` : ""}</span>;
 }
 
+let lanesWanted = 0; // 0: as the run began
+
 function Controls({ m }: { m: Model }): JSX.Element | null {
   if (m.head.state !== "running") return null;
   const act = (name: string, done: string): void => {
     state.parts.source?.command(name).then(() => state.say(done), (e: Error) => state.say(e.message));
+  };
+  const resize = (by: number): void => {
+    lanesWanted = Math.max(1, (lanesWanted || (m.head.engines[0]?.limit ?? m.head.lanes.length)) + by);
+    act(`jobs?n=${lanesWanted}`, `${lanesWanted} lanes`);
   };
   return (
     <>
@@ -131,11 +137,11 @@ function Controls({ m }: { m: Model }): JSX.Element | null {
         <>
           <button type="button" class="tool" title="Start no further tasks" onClick={() => act("pause", "paused: running tasks go on, no new ones start")}>Pause</button>
           <button type="button" class="tool" title="Start tasks again" onClick={() => act("resume", "goes on")}>Resume</button>
-          <button type="button" class="tool" title="One lane fewer" onClick={() => act("jobs?n=-1", "one lane fewer")}>−</button>
-          <button type="button" class="tool" title="One lane more" onClick={() => act("jobs?n=%2B1", "one lane more")}>+</button>
+          <button type="button" class="tool" title="One lane fewer" aria-label="one lane fewer" onClick={() => resize(-1)}>−</button>
+          <button type="button" class="tool" title="One lane more" aria-label="one lane more" onClick={() => resize(1)}>+</button>
           <button
             type="button" class="tool danger" title="End the run"
-            onClick={() => confirm("Stop the run? Running tasks are cancelled.") && act("stop", "stopping")}
+            onClick={() => (state.question.value = { text: "Stop the run? What runs is cancelled; “braid run --resume” can take it up again.", yes: "Stop the run", act: () => act("stop", "stopping") })}
           >Stop</button>
         </>
       )}

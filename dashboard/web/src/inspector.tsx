@@ -76,7 +76,7 @@ function Task({ m, span }: { m: Model; span: number }): JSX.Element {
   const runs = (m.state[span]! & 15) === State.running;
   useEffect(() => {
     let gone = false;
-    state.parts.source!.details(span).then(
+    state.parts.source!.details(span, runs).then(
       (d) => gone || setDetails(d),
       (e: Error) => gone || setTrouble(`Its details cannot be fetched: ${e.message}`),
     );

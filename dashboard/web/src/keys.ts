@@ -6,7 +6,7 @@ import * as state from "./state";
 /** The keys, as the help shows them. */
 export const keyHelp: readonly (readonly [string, string])[] = [
   ["W S", "zoom in, out"],
-  ["A D", "move left, right"],
+  ["A D", "move left, right; in the timeline the arrows, too"],
   [", .", "previous, next task of the lane"],
   ["[ ]", "previous, next failure"],
   ["F", "show the selected task, or range"],
@@ -34,7 +34,17 @@ export function press(e: KeyboardEvent): boolean {
     return true;
   }
   if (e.key === "Escape") return escape();
+  if (document.querySelector("dialog[open]") && e.key !== "?") return false;
   if (e.ctrlKey || e.metaKey || e.altKey || typing(e)) return false;
+  if (e.key.startsWith("Arrow") && (e.target as Element).classList?.contains("timeline")) {
+    switch (e.key) {
+      case "ArrowLeft": tl.pan(-0.15); break;
+      case "ArrowRight": tl.pan(0.15); break;
+      case "ArrowUp": tl.scrollBy(-60); break;
+      case "ArrowDown": tl.scrollBy(60); break;
+    }
+    return true;
+  }
   switch (e.key.length === 1 ? e.key.toLowerCase() : e.key) {
     case "w": tl.zoom(0.7); break;
     case "s": tl.zoom(1 / 0.7); break;
@@ -85,8 +95,9 @@ function typing(e: KeyboardEvent): boolean {
 
 function escape(): boolean {
   const tl = state.parts.timeline!;
-  if (state.help.value || state.decision.value) {
+  if (state.help.value || state.decision.value || state.question.value) {
     state.help.value = state.decision.value = false;
+    state.question.value = null;
   } else if (state.selected.value >= 0) {
     state.select(-1);
   } else if (tl.range) {

@@ -1,5 +1,5 @@
 // Work that a first look need not wait for.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 /**
  * The value of make, made after what is on the screen has been drawn; the one before until
@@ -18,4 +18,19 @@ export function useLater<T>(make: () => T, inputs: readonly unknown[]): T | null
     };
   }, inputs as unknown[]);
   return value?.is ?? null;
+}
+
+/** A value that changes at most once in so many ms, and ends up the same as the one given. */
+export function useSlowly<T>(value: T, ms: number): T {
+  const [shown, setShown] = useState(value);
+  const changed = useRef(-Infinity);
+  useEffect(() => {
+    if (value === shown) return;
+    const timer = window.setTimeout(() => {
+      changed.current = performance.now();
+      setShown(value);
+    }, Math.max(0, changed.current + ms - performance.now()));
+    return () => window.clearTimeout(timer);
+  }, [value, shown]);
+  return shown;
 }

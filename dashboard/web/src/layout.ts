@@ -11,6 +11,7 @@ export const slotHeight = 18;
 export const tallestSlot = 30;
 const headHeight = 20;
 const areaHeight = 40;
+const tallestArea = 132;
 
 /** Above this many lanes a group starts collapsed. */
 export const manyLanes = 100;
@@ -42,8 +43,11 @@ export interface Layout {
   rowOfLane: Int32Array; // the row that shows a lane: its slot, or the closed group around it
 }
 
-/** Lays out the rows. folded says of a group whether it is closed; slot is the height of a lane. */
-export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean, slot = slotHeight): Layout {
+/**
+ * Lays out the rows. folded says of a group whether it is closed; room is the height that
+ * there is: rows grow into what is left of it, within bounds.
+ */
+export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean, room = 0): Layout {
   const rows: Row[] = [];
   const rowOfLane = new Int32Array(m.head.lanes.length).fill(-1);
   let y = 0;
@@ -59,7 +63,7 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
 
   if (by === "task") {
     m.head.tasks.forEach((name, t) => area("t" + t, name, "", (i) => m.task[i] === t));
-    return { rows, height: y, rowOfLane };
+    return grow({ rows, height: y, rowOfLane }, room);
   }
   if (by === "state") {
     const some = new Set<number>();
@@ -76,7 +80,7 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
       const note = isRetried(s) ? "tried again" : isFailure(s) ? "failed" : "";
       area("s" + s, name, note, (i) => m.state[i] === s);
     }
-    return { rows, height: y, rowOfLane };
+    return grow({ rows, height: y, rowOfLane }, room);
   }
 
   for (const [e, processes] of lanesByProcess(m)) {
@@ -113,13 +117,34 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
         if (owner >= 0) continue;
         push({
           kind: "slot", key: "l" + lane, label: m.laneName(lane), note: "", depth: apart ? 2 : 1,
-          h: slot, lane, group: null, closed: false, foldable: false,
+          h: slotHeight, lane, group: null, closed: false, foldable: false,
         });
       }
     }
   }
-  return { rows, height: y, rowOfLane };
+  return grow({ rows, height: y, rowOfLane }, room);
 }
+
+// Lanes share the room that is left; where there are none, areas do.
+function grow(l: Layout, room: number): Layout {
+  let left = room - l.height - 6;
+  for (const [which, most] of [[(r: Row) => r.kind === "slot", tallestSlot], [(r: Row) => r.h === areaHeight, tallestArea]] as const) {
+    const rows = l.rows.filter(which);
+    if (rows.length === 0 || left < rows.length) continue;
+    const more = Math.min(most - rows[0]!.h, Math.floor(left / rows.length));
+    for (const r of rows) r.h += more;
+    left -= more * rows.length;
+  }
+  l.height = 0;
+  for (const r of l.rows) {
+    r.y = l.height;
+    l.height += r.h;
+  }
+  return l;
+}
+
+// Beyond this many lanes their order says nothing to anybody, and sorting names is dear.
+const mostSorted = 2000;
 
 function lanesByProcess(m: Model): Map<number, Map<string, number[]>> {
   const engines = new Map<number, Map<string, number[]>>();
@@ -131,6 +156,15 @@ function lanesByProcess(m: Model): Map<number, Map<string, number[]>> {
     if (list) list.push(lane);
     else processes.set(process, [lane]);
   });
+  // Lanes are told of in the order in which they are first used.
+  const order = new Intl.Collator("en", { numeric: true });
+  const name = (lane: number): string => m.laneName(lane);
+  for (const processes of engines.values()) {
+    for (const list of processes.values()) if (list.length <= mostSorted) list.sort((a, b) => order.compare(name(a), name(b)) || a - b);
+    const sorted = [...processes].sort((a, b) => order.compare(a[0], b[0]));
+    processes.clear();
+    for (const [process, list] of sorted) processes.set(process, list);
+  }
   return new Map([...engines].sort((a, b) => a[0] - b[0]));
 }
 

@@ -7,6 +7,7 @@ export interface Listener {
   seq(): number; // what the page knows already
   delta(d: Delta): void;
   resync(): Promise<void>; // fetch the snapshot again
+  over(): boolean; // there will be no more news
   connection(c: Connection): void;
 }
 
@@ -106,6 +107,7 @@ export class Live {
       return;
     }
     this.resyncing = false;
-    if (!this.stopped) this.look();
+    if (this.to.over()) this.stop();
+    else if (!this.stopped) this.look();
   }
 }

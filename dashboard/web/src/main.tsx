@@ -14,7 +14,13 @@ let slowTimer = 0;
 async function load(): Promise<void> {
   const snapshot = await state.parts.source!.snapshot();
   const m = new Model(snapshot);
-  const first = state.model.value === null;
+  const old = state.model.value;
+  const first = old === null;
+  if (old && state.selected.value >= 0) {
+    // Its place may be another one now.
+    const i = state.selected.value;
+    state.selected.value = m.find(old.call[i]!, old.attempt[i]!);
+  }
   state.model.value = m;
   state.heard.value = performance.now();
   if (first) state.tab.value = state.defaultTab(m);
@@ -50,6 +56,7 @@ const live = new Live({
     take(d);
   },
   resync: load,
+  over: () => state.model.value?.head.state !== "running",
   connection: (c) => (state.connection.value = c),
 });
 let behind = false;
@@ -63,7 +70,8 @@ function take(d: Delta): void {
   }
   state.parts.timeline?.grown();
   bump();
-  if (m.head.state !== "running") live.stop();
+  // At the end everything is told once more, in better order.
+  if (m.head.state !== "running") void live.resync();
 }
 
 async function start(): Promise<void> {
@@ -77,7 +85,10 @@ async function start(): Promise<void> {
     state.failure.value = e instanceof Error ? e.message : String(e);
     return;
   }
+  // The token has become a cookie, and need not be seen or sent on with the address.
+  if (location.search) history.replaceState(null, "", location.pathname + location.hash);
   if (source.live && state.model.value!.head.state === "running") live.start();
+  state.filter.subscribe(() => state.askForTexts());
   state.paused.subscribe((on) => {
     if (on) return;
     if (behind) {

@@ -65,6 +65,7 @@ export interface Delta {
   end?: Head["end"];
   inputs?: Head["inputs"];
   lanes?: LaneHead[];
+  downs?: { [lane: string]: [number, number][] }; // of lanes that are known already
   engines?: Head["engines"];
   tasks?: string[];
   errors?: Failure[];
@@ -175,7 +176,8 @@ export class Model {
   laneName(lane: number): string {
     const l = this.head.lanes[lane];
     if (!l) return "–";
-    return l.label || `${l.process ? l.process + " " : ""}#${l.slot ?? lane + 1}`;
+    const label = l.label || `${l.process ? l.process + " " : ""}#${l.slot ?? lane + 1}`;
+    return /^\d+$/.test(label) ? `lane ${label}` : label;
   }
 
   /** What became of span i, in a word. */
@@ -267,6 +269,12 @@ export class Model {
     return upperBound(this.samples.t, t, 0, this.samples.n) - 1;
   }
 
+  /** The attempt with this number of this call; -1 if it is not here. */
+  find(call: number, attempt: number): number {
+    for (let i = 0; i < this.n; i++) if (this.call[i] === call && this.attempt[i] === attempt) return i;
+    return -1;
+  }
+
   /**
    * Takes news in. It returns false if they do not fit what is here, in which case the
    * snapshot must be fetched again.
@@ -284,6 +292,10 @@ export class Model {
     if (d.lanes?.length) {
       h.lanes.push(...d.lanes);
       for (let k = 0; k < d.lanes.length; k++) this.tracks.push(new Track());
+    }
+    for (const [lane, downs] of Object.entries(d.downs ?? {})) {
+      const known = h.lanes[Number(lane)];
+      if (known) known.downs = downs;
     }
     if (d.engines) h.engines = d.engines;
     if (d.tasks) h.tasks.push(...d.tasks);

@@ -39,11 +39,17 @@ export function paintOverlay(v: Scene, canvas: HTMLCanvasElement, quiet: boolean
   const cursor = v.hover && v.hover.x >= left && !quiet ? v.hover.x : null;
   const time = cursor !== null ? s.time(cursor - left) : Math.min(m.now, s.last);
   strips.forEach((strip, k) => {
+    if (left < 100 && cursor === null) return; // there is room for the name or the value
     const y = mapHeight + axisHeight + 3 + k * stripHeight + stripHeight / 2;
     c.font = `11px ${t.font}`;
     c.textBaseline = "middle";
     c.textAlign = "right";
     c.fillStyle = cursor !== null ? t.ink : t.muted;
+    if (left < 100) {
+      c.fillStyle = t.panel;
+      c.fillRect(0, y - stripHeight / 2 + 2, left - 1, stripHeight - 5);
+      c.fillStyle = t.ink;
+    }
     c.fillText(strip.text(time), left - 8, y);
   });
   if (cursor !== null && v.hover!.y > mapHeight) {
@@ -69,7 +75,7 @@ function paintSelected(v: Scene, c: CanvasRenderingContext2D, s: Scale, top: num
   if (!row) return;
   const f = { c, m, theme: t, scale: s, left: v.gutter, colours: v.colours, hatch: null, dead: null };
   const attempts = m.attemptsOf(i);
-  if (attempts.length > 1) paintJoins(f, [attempts], (lane) => v.laneMiddle(lane, top), t.ink, 1.5);
+  if (attempts.length > 1) paintJoins(f, [attempts], (lane) => v.laneMiddle(lane, top), t.accent, 1.5);
   const y = top + row.y - v.scroll;
   const x0 = Math.max(-10, s.x(m.start[i]!));
   const x1 = Math.min(s.width + 10, s.x(m.endOf(i)));

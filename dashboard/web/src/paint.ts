@@ -173,6 +173,8 @@ export class SlotPainter {
         const z = q - 1;
         const ze = Math.min(track.end[z]!, Math.max(now, track.start[z]!));
         if (scale.x(ze) - scale.x(track.start[z]!) >= 2) q = z;
+        // Where spans overlap, any of them may be a long one.
+        for (let k = p + 1; track.tangled && k < q; k++) if (scale.x(track.end[k]!) - scale.x(track.start[k]!) >= 2) q = k;
       }
       const share = track.busyIn(edges[k]!, edges[k + 1]!, p, q, now) / (edges[k + 1]! - edges[k]!);
       const level = Math.max(q - p === 1 ? 3 : 0, Math.min(levels - 1, Math.round(share * (levels - 1))));
@@ -230,13 +232,21 @@ export class SlotPainter {
       const runs = (state & 15) === State.running;
       const again = m.attempt[l.span]! > 1 ? "↻ " : "";
       c.fillStyle = runs || isRetried(state) ? theme.ink : theme.dark ? "#0b0e12" : "#ffffff";
-      const text = fit(c, again + l.text, l.w);
+      const text = fitName(c, again, l.text, l.w);
       if (text) c.fillText(text, l.x, l.y);
     }
   }
 }
 
 const widths = new Map<string, number>();
+
+/** Fits the name of a bar: of a path that is too long, its last part says most. */
+function fitName(c: CanvasRenderingContext2D, mark: string, text: string, room: number): string {
+  const whole = fit(c, mark + text, room);
+  const slash = text.lastIndexOf("/");
+  if (!whole.endsWith("…") || slash < 0 || slash === text.length - 1) return whole;
+  return fit(c, mark + text.slice(slash + 1), room);
+}
 
 /** Cuts text to at most room pixels, with an ellipsis; "" if nothing fits. */
 export function fit(c: CanvasRenderingContext2D, text: string, room: number): string {
@@ -307,7 +317,7 @@ function failureBar(f: Frame, span: number, x0: number, x1: number, y: number, h
       c.textBaseline = "middle";
       c.textAlign = "left";
       c.fillStyle = theme.failInk;
-      const text = fit(c, m.label(span), b - Math.max(a, 0) - 22);
+      const text = fitName(c, "", m.label(span), b - Math.max(a, 0) - 22);
       if (text) c.fillText(text, left + Math.max(a, 0) + 13, top + tall / 2 + 0.5);
     }
   }
@@ -344,10 +354,11 @@ export function paintArea(f: Frame, steps: Steps, y: number, h: number, top: num
   const { c, scale, m, left, theme } = f;
   const means = new Float64Array(scale.width);
   steps.means(scale.edges, m.now, means);
+  const level = (k: number): number => y + h - Math.min(1, means[k]! / top) * (h - 1);
   c.beginPath();
   c.moveTo(left, y + h);
   for (let k = 0; k < scale.width; k++) {
-    const v = y + h - Math.min(1, means[k]! / top) * (h - 1);
+    const v = level(k);
     c.lineTo(left + k, v);
     c.lineTo(left + k + 1, v);
   }
@@ -355,6 +366,19 @@ export function paintArea(f: Frame, steps: Steps, y: number, h: number, top: num
   c.closePath();
   c.fillStyle = fill;
   c.fill();
+  // The line is drawn where something ran, and not along nothing.
+  c.beginPath();
+  for (let k = 0, on = false; k < scale.width; k++) {
+    if (means[k]! <= 0) {
+      if (on) c.lineTo(left + k, y + h);
+      on = false;
+      continue;
+    }
+    if (!on) c.moveTo(left + k, y + h);
+    on = true;
+    c.lineTo(left + k, level(k));
+    c.lineTo(left + k + 1, level(k));
+  }
   c.lineWidth = 1;
   c.strokeStyle = stroke;
   c.stroke();

@@ -73,19 +73,19 @@ function Empty({ children }: { children: string }): JSX.Element {
 }
 
 function Failures({ m }: { m: Model }): JSX.Element {
-  const errors = [...m.head.errors].sort((a, b) => b.count - a.count);
-  if (errors.length === 0) {
+  if (m.head.errors.length === 0) {
     return <Empty>{m.head.state === "running" ? "Nothing has failed so far." : "Nothing has failed."}</Empty>;
   }
   // How many of each were failures in the end, and how many another attempt made good.
   const final = new Map<number, number>();
   for (const i of m.failed()) final.set(m.error[i]!, (final.get(m.error[i]!) ?? 0) + 1);
-  const most = errors[0]!.count;
+  const lostOf = new Map(m.head.errors.map((e, k) => [e, final.get(k) ?? 0]));
+  const errors = [...m.head.errors].sort((a, b) => lostOf.get(b)! - lostOf.get(a)! || b.count - a.count);
+  const most = Math.max(...errors.map((e) => e.count));
   return (
     <ol class="failures">
       {errors.map((e) => {
-        const k = m.head.errors.indexOf(e);
-        const lost = final.get(k) ?? 0;
+        const lost = lostOf.get(e)!;
         return (
           <li key={e.n} class={lost === 0 ? "soft" : ""}>
             <button type="button" class="line" title="Show an example" onClick={() => e.sample >= 0 && e.sample < m.n && state.select(e.sample)}>
@@ -154,7 +154,7 @@ function All({ m }: { m: Model }): JSX.Element {
       <p class="foot">
         {filter ? `${format.count(rows.length)} of ${format.count(m.n)} attempts match` : `${format.count(m.n)} attempts`}
         {cut ? ` · the page holds ${format.count(cut.shown)} of ${format.count(cut.of)}` : ""}
-        {filter && m.head.texts === "lazy" ? " · the texts of inputs are not in this page and are not searched; #12 finds an input by its number" : ""}
+        {filter?.asks.length ? " · the texts of inputs are not in this page and are not searched; #12 finds an input by its number" : ""}
       </p>
     </>
   );

@@ -1,8 +1,8 @@
 // What the timeline's canvas shows: which rows stand where, and how they are drawn.
 import { niceCeil, niceStep, ticks } from "./axis";
 import * as format from "./format";
-import { layOut, manyLanes, rowAt, slotHeight, StepsCache, tallestSlot, type Grouping, type Layout, type Row } from "./layout";
-import { isFailure, type Model } from "./model";
+import { layOut, manyLanes, rowAt, StepsCache, type Grouping, type Layout, type Row } from "./layout";
+import { isFailure, isRetried, type Model } from "./model";
 import {
   diagonal, fit, paintArea, paintCounter, paintDowns, paintFailures, paintJoins, paintTicks, Scale, SlotPainter,
   type Frame,
@@ -31,7 +31,6 @@ export interface Range {
 /** A counter over the lanes. */
 export interface Strip {
   label: string;
-  brief: string; // where there is little room
   text(t: number): string;
   paint(f: Frame, y: number, h: number): void;
 }
@@ -82,7 +81,7 @@ export class Scene {
   whole(): View {
     const m = this.m;
     if (!m) return { from: 0, to: 1e6 };
-    const end = Math.max(this.warp.place(m.now), 1);
+    const end = Math.max(this.warp.place(m.now), m.n === 0 ? 1e6 : 1);
     return { from: 0, to: end * 1.015 };
   }
 
@@ -113,12 +112,7 @@ export class Scene {
     const key = `${this.grouping} ${m.head.lanes.length} ${m.head.tasks.length} ${room} ${this.grouping === "state" ? m.version : ""}`;
     if (key !== this.layoutFor) {
       const folded = (k: string, lanes: number): boolean => this.folds.get(k) ?? lanes > manyLanes;
-      this.layout = layOut(m, this.grouping, folded);
-      const slots = this.layout.rows.filter((r) => r.kind === "slot").length;
-      if (slots > 0 && this.layout.height < room) {
-        const free = Math.floor((room - this.layout.height - 6) / slots);
-        this.layout = layOut(m, this.grouping, folded, Math.min(tallestSlot, slotHeight + free));
-      }
+      this.layout = layOut(m, this.grouping, folded, room);
       this.layoutFor = key;
     }
     return this.layout.rows;
@@ -136,7 +130,6 @@ export class Scene {
     const top = Math.max(limit, all.peak, 1);
     list.push({
       label: "running",
-      brief: "run",
       text: (t) => `${t <= m.now ? all.at(t) : 0}${limit ? " / " + format.count(limit) : ""}`,
       paint: (f, y, h) => {
         paintArea(f, all, y, h, top, washed(this.theme.running), this.theme.running, false);
@@ -147,14 +140,13 @@ export class Scene {
         }
       },
     });
-    const sampled = (label: string, brief: string, v: Float32Array, least: number, colour: string, text: (v: number) => string): void => {
+    const sampled = (label: string, v: Float32Array, least: number, colour: string, text: (v: number) => string): void => {
       let most = 0;
       for (let i = 0; i < s.n; i++) if (v[i]! > most) most = v[i]!;
       if (most <= 0) return;
       const end = Math.max(niceCeil(most), least);
       list.push({
         label,
-        brief,
         text: (t) => {
           const i = m.sampleAt(t);
           return i >= 0 && v[i] === v[i] ? text(v[i]!) : "–";
@@ -162,9 +154,9 @@ export class Scene {
         paint: (f, y, h) => paintCounter(f, s.t, v, s.n, y, h, end, colour),
       });
     };
-    sampled("queued", "wait", s.queued, 1, this.theme.queued, format.count);
-    sampled("CPU", "CPU", s.cpu, m.head.run.cpus ?? 1, this.theme.cpu, (v) => `${format.short(v)}${m.head.run.cpus ? " / " + m.head.run.cpus : ""}`);
-    sampled("memory", "mem", s.rss, 1, this.theme.rss, format.bytes);
+    sampled("queued", s.queued, 1, this.theme.queued, format.count);
+    sampled("CPU", s.cpu, m.head.run.cpus ?? 1, this.theme.cpu, (v) => `${format.short(v)}${m.head.run.cpus ? " / " + m.head.run.cpus : ""}`);
+    sampled("memory", s.rss, 1, this.theme.rss, format.bytes);
     return this.height < 300 ? list.slice(0, 1) : list;
   }
 
@@ -223,6 +215,8 @@ export class Scene {
       dead: diagonal(c, t.strong, 7, 1),
     };
     const top = this.lanesTop();
+    // Where all lanes are in sight, a finger that moves up or down scrolls the page.
+    this.host.style.touchAction = this.layout.height > this.height - top ? "none" : "pan-y";
     this.paintLanes(frame, rows, top);
     this.paintGrid(frame, top);
     this.paintStrips(frame, strips);
@@ -270,10 +264,8 @@ export class Scene {
         const group = row.group!;
         const steps = this.steps!.get(group.key + this.grouping, group.keep);
         const peak = group.lanes || Math.max(1, steps.peak);
-        const shades = f.colours.length && this.grouping === "task"
-          ? t.shades[this.colours[Number(group.key.slice(1))] ?? 0]! : null;
-        const line = shades ? shades[levels - 1]! : t.running;
-        paintArea(f, steps, y + 2, row.h - 4, peak, shades ? shades[2]! : washed(t.running), line);
+        const [fill, line] = this.areaColours(group.key);
+        paintArea(f, steps, y + 2, row.h - 4, peak, fill, line);
       }
     }
     faint?.flush();
@@ -297,6 +289,18 @@ export class Scene {
       c.fillRect(this.width - 5, y, 4, size);
     }
     c.restore();
+  }
+
+  // A task has its own colour, a failure and a retry theirs.
+  private areaColours(key: string): [fill: string, line: string] {
+    const t = this.theme;
+    const n = Number(key.slice(1));
+    if (this.grouping === "task") {
+      const shades = t.shades[this.colours[n] ?? 0]!;
+      return [shades[2]!, shades[levels - 1]!];
+    }
+    const colour = this.grouping !== "state" ? t.running : key === "sr" || isRetried(n) ? t.retry : isFailure(n) ? t.fail : t.running;
+    return [washed(colour), colour];
   }
 
   laneMiddle(lane: number, top: number): number | null {
@@ -406,7 +410,7 @@ export class Scene {
       c.fillRect(left + Math.max(0, x0), mapHeight + axisHeight, Math.min(scale.width, x1) - Math.max(0, x0), this.height);
       if (x1 - x0 > 6 && x0 > 0) {
         c.save();
-        c.translate(left + (x0 + x1) / 2, top + 8);
+        c.translate(left + (x0 + x1) / 2, top + 28);
         c.rotate(Math.PI / 2);
         c.fillStyle = t.muted;
         c.font = `10px ${t.font}`;
@@ -447,7 +451,7 @@ export class Scene {
       c.textBaseline = "middle";
       c.fillStyle = t.muted;
       c.textAlign = "left";
-      c.fillText(this.gutter < 100 ? s.brief : s.label, 10, y + stripHeight / 2);
+      c.fillText(s.label, 10, y + stripHeight / 2);
     });
   }
 

@@ -18,7 +18,10 @@ export interface Details {
 export interface Source {
   live: boolean; // there is a server, which may know more
   snapshot(): Promise<Snapshot>;
-  details(span: number): Promise<Details | null>;
+  /** What else is known of a span; runs says that there will be more. */
+  details(span: number, runs: boolean): Promise<Details | null>;
+  /** The numbers of the inputs that hold a text; null if nobody can tell. */
+  find(text: string): Promise<number[] | null>;
   command(name: string): Promise<void>;
 }
 
@@ -53,6 +56,10 @@ class FileSource implements Source {
     return this.all[span] ?? null;
   }
 
+  async find(): Promise<null> {
+    return null;
+  }
+
   async command(): Promise<void> {}
 }
 
@@ -67,6 +74,7 @@ class ServerSource implements Source {
   private readonly kept = new Map<number, Details>();
 
   async snapshot(): Promise<Snapshot> {
+    this.kept.clear(); // spans may stand elsewhere now
     const answer = await fetch("/api/snapshot", { cache: "no-store" });
     if (answer.status === 401 || answer.status === 403) {
       throw new SnapshotError("This address needs its token. Open the whole address that braid printed.");
@@ -75,20 +83,20 @@ class ServerSource implements Source {
     return decode(await answer.arrayBuffer());
   }
 
-  async details(span: number): Promise<Details | null> {
+  async details(span: number, runs: boolean): Promise<Details | null> {
     const kept = this.kept.get(span);
     if (kept) return kept;
     const answer = await fetch(`/api/task?span=${span}`, { cache: "no-store" });
     if (!answer.ok) return null;
     const details = (await answer.json()) as Details;
     if (this.kept.size > 500) this.kept.clear();
-    this.kept.set(span, details);
+    if (!runs) this.kept.set(span, details);
     return details;
   }
 
-  /** Forgets the details of a span, because it has gone on. */
-  forget(span: number): void {
-    this.kept.delete(span);
+  async find(text: string): Promise<number[] | null> {
+    const answer = await fetch(`/api/find?q=${encodeURIComponent(text)}`, { cache: "no-store" });
+    return answer.ok ? ((await answer.json()) as { inputs: number[] }).inputs : null;
   }
 
   async command(name: string): Promise<void> {

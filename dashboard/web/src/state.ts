@@ -1,6 +1,6 @@
 // What the page shows, as signals; and the same in the address, so that it can be sent.
 import { computed, effect, signal } from "@preact/signals";
-import { parseFilter, type Filter } from "./filter";
+import { parseFilter, type Filter, type Found } from "./filter";
 import { groupings, type Grouping } from "./layout";
 import type { Connection } from "./live";
 import type { Model } from "./model";
@@ -35,10 +35,15 @@ export const notice = signal(""); // one short message, such as “copied”
 export const panelHeight = signal(236);
 export const side = signal(true); // the inspector is shown
 
+/** Inputs that the server has found texts in, where the texts are not in the page. */
+export const found = signal<Found>(new Map());
+/** What to ask before something is done that cannot be undone; null: nothing. */
+export const question = signal<{ text: string; yes: string; act: () => void } | null>(null);
+
 export const filter = computed<Filter | null>(() => {
   const m = model.value;
   void slow.value; // lanes, tasks and errors may have come
-  return m ? parseFilter(filterText.value, m) : null;
+  return m ? parseFilter(filterText.value, m, found.value) : null;
 });
 
 /** The timeline, once it stands, and where data come from. */
@@ -55,6 +60,22 @@ export function select(span: number, reveal = true): void {
 export function search(text: string): void {
   filterText.value = text;
   tab.value = "all";
+}
+
+let askTimer = 0;
+
+/** Asks the server for the texts that the filter looks for and the page has not. */
+export function askForTexts(): void {
+  window.clearTimeout(askTimer);
+  const asks = filter.value?.asks ?? [];
+  if (asks.length === 0 || !parts.source?.live) return;
+  askTimer = window.setTimeout(() => {
+    void Promise.all(asks.map((text) => parts.source!.find(text).then((inputs) => [text, inputs] as const, () => [text, null] as const)))
+      .then((answers) => {
+        const known = answers.filter(([, inputs]) => inputs !== null);
+        if (known.length > 0) found.value = new Map([...found.value, ...known.map(([text, inputs]) => [text, new Set(inputs!)] as const)]);
+      });
+  }, 250);
 }
 
 let noticeTimer = 0;
@@ -134,7 +155,7 @@ export function writeAddress(): void {
       q.set("to", seen.to.toFixed(0));
     }
     const hash = q.toString();
-    const url = location.pathname + location.search + (hash ? "#" + hash : "");
+    const url = location.pathname + (hash ? "#" + hash : "");
     try {
       history.replaceState(null, "", url);
     } catch {

@@ -95,7 +95,7 @@ export class Timeline extends Scene {
     const most = (whole.to - whole.from) * 1.2;
     const length = Math.min(most, Math.max(view.to - view.from, 2));
     let from = view.from + (view.to - view.from - length) / 2;
-    from = Math.min(Math.max(from, -0.5 * length), whole.to - 0.1 * length);
+    from = Math.min(Math.max(from, -0.1 * length), whole.to - 0.1 * length);
     if (keep) this.remember();
     this.view = { from, to: from + length };
     this.events.view();
@@ -125,6 +125,13 @@ export class Timeline extends Scene {
     const by = (this.view.to - this.view.from) * share;
     this.unfollow();
     this.go({ from: this.view.from + by, to: this.view.to + by }, this.coalesce());
+  }
+
+  /** Scrolls the lanes by so many pixels. */
+  scrollBy(pixels: number): void {
+    this.scroll += pixels;
+    this.clampScroll();
+    this.redraw();
   }
 
   undo(): void {
@@ -299,7 +306,7 @@ export class Timeline extends Scene {
     const ratio = window.devicePixelRatio || 1;
     this.width = w;
     this.height = h;
-    this.gutter = w < 560 ? 84 : 148;
+    this.gutter = w < 560 ? 84 : 156;
     for (const canvas of [this.base, this.over]) {
       canvas.width = Math.round(w * ratio);
       canvas.height = Math.round(h * ratio);

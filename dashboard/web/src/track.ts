@@ -4,7 +4,9 @@ import { gallop, lowerBound, upperBound } from "./search";
 
 /**
  * The spans of one lane in order of start. On a lane one span runs at a time, so the ends
- * are in order too, and the busy time of a stretch is a difference of two sums.
+ * are in order too, and the busy time of a stretch is a difference of two sums. Where that
+ * is not so, because clocks or a recording are not what they should be, nothing is lost:
+ * only the short cuts are not taken.
  */
 export class Track {
   n = 0;
@@ -13,6 +15,7 @@ export class Track {
   end: Float64Array; // Infinity: runs
   private busy: Float64Array; // busy[i]: how long the spans before i took
   failed: number[] = []; // positions of final failures, ascending
+  tangled = false; // spans overlap
   private fresh = 0; // busy is right up to here
 
   constructor(capacity = 16) {
@@ -26,8 +29,12 @@ export class Track {
   add(span: number, start: number, end: number, failed: boolean): void {
     if (this.n === this.span.length) this.grow();
     let p = this.n;
-    if (p > 0 && start < this.start[p - 1]!) {
+    if (p > 0 && start <= this.start[p - 1]!) {
       p = upperBound(this.start, start, 0, this.n);
+      // What took no time at the start of a longer one came before it.
+      while (p > 0 && this.start[p - 1] === start && this.end[p - 1]! > end) p--;
+    }
+    if (p < this.n) {
       this.span.copyWithin(p + 1, p, this.n);
       this.start.copyWithin(p + 1, p, this.n);
       this.end.copyWithin(p + 1, p, this.n);
@@ -39,6 +46,7 @@ export class Track {
     this.end[p] = end;
     if (failed) this.failed.splice(lowerBound(this.failed, p), 0, p);
     this.fresh = Math.min(this.fresh, p);
+    if ((p > 0 && this.end[p - 1]! > start) || (p + 1 < this.n && end > this.start[p + 1]!)) this.tangled = true;
   }
 
   /** Says that a span of this track has ended, or what has become of it. */
@@ -63,6 +71,11 @@ export class Track {
 
   /** The first position whose span ends after t. */
   after(t: number): number {
+    if (this.tangled) {
+      let k = 0;
+      while (k < this.n && !(this.end[k]! > t)) k++;
+      return k;
+    }
     const p = upperBound(this.start, t, 0, this.n);
     return p > 0 && this.end[p - 1]! > t ? p - 1 : p;
   }
@@ -84,7 +97,7 @@ export class Track {
       else if (this.end[last]! > to) sum -= this.end[last]! - to;
       if (this.start[first]! < from) sum -= Math.min(from, this.end[first]!) - this.start[first]!;
     }
-    return Math.max(0, sum);
+    return Math.max(0, Math.min(sum, to - from));
   }
 
   private refresh(): void {

@@ -42,3 +42,13 @@ test("what is wrong is said, and left out", () => {
     assert.ok(f.keep(0) && !f.keep(2));
   }
 });
+
+test("texts that are not in the page are asked for, and what is found is kept", () => {
+  const lazy = modelOf([{ start: 0, end: 1 }, { start: 1, end: 2, task: 1 }, { start: 2, end: 3 }], { texts: "lazy" });
+  const first = parseFilter("a.jpg -b", lazy)!;
+  assert.deepEqual(first.asks, ["a.jpg", "b"]);
+  assert.deepEqual(parseFilter("state:ok #2", lazy)!.asks, []);
+  const f = parseFilter("a.jpg -b", lazy, new Map([["a.jpg", new Set([0, 2])], ["b", new Set([2])]]))!;
+  assert.deepEqual(f.asks, []);
+  assert.deepEqual([0, 1, 2].map(f.keep), [true, false, false]);
+});

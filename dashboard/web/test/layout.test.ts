@@ -51,3 +51,27 @@ test("a task has one colour in every run, and no two share one while there are o
   assert.equal(assignColours(["hash"])[0], assignColours(["hash"])[0]);
   assert.equal(assignColours([...names, "one more"]).length, 9);
 });
+
+test("rows grow into the room there is, within bounds", () => {
+  const m = modelOf(rows);
+  const small = layOut(m, "lane", () => false, 10);
+  const some = layOut(m, "lane", () => false, small.height + 30);
+  const large = layOut(m, "lane", () => false, 5000);
+  assert.ok(some.height > small.height && some.height <= small.height + 30);
+  assert.ok(large.rows.every((r) => r.h <= 30));
+  const areas = layOut(m, "task", () => false, 5000);
+  assert.ok(areas.rows.every((r) => r.h > 100 && r.h < 150));
+  for (const l of [small, some, large, areas]) {
+    let y = 0;
+    for (const r of l.rows) {
+      assert.equal(r.y, y);
+      y += r.h;
+    }
+    assert.equal(l.height, y);
+  }
+});
+
+test("lanes are in order of their names, as a person counts", () => {
+  const m = modelOf(rows, { engines, lanes: ["10", "2", "1", "30"].map((label, k) => ({ engine: 0, process: "", slot: k + 1, label })) as never });
+  assert.deepEqual(layOut(m, "lane", () => false).rows.map((r) => r.label), ["threads", "lane 1", "lane 2", "lane 10", "lane 30"]);
+});

@@ -105,3 +105,25 @@ test("steps of nothing are flat", () => {
   none.means(Float64Array.of(0, 1, 2, 3), 10, means);
   assert.deepEqual([...means, none.at(1), none.peak], [0, 0, 0, 0, 0]);
 });
+
+test("what took no time at the start of a longer span comes before it", () => {
+  for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0], [1, 0, 2]]) {
+    const t = new Track();
+    const spans = [[7, 7], [7, 7], [7, Infinity]] as const;
+    for (const i of order) t.add(i, spans[i]![0], spans[i]![1], i === 1);
+    assert.equal(t.end[2], Infinity, `added as ${order}`);
+    assert.ok(!t.tangled);
+    assert.deepEqual(t.failed.map((p) => t.span[p]), [1]);
+    assert.equal(t.busyIn(0, 100, 0, 3, 50), 43);
+  }
+});
+
+test("spans that overlap against the rule are all found", () => {
+  const t = new Track();
+  t.add(0, 0, 100, false);
+  t.add(1, 5, 6, false);
+  t.add(2, 200, 210, false);
+  assert.ok(t.tangled);
+  assert.deepEqual([3, 50, 150, 205].map((x) => t.span[t.after(x)]), [0, 0, 2, 2]);
+  assert.ok(t.busyIn(0, 10, 0, 2, 300) <= 10);
+});
