@@ -164,6 +164,14 @@ func (h *hub) task(i int) (t *taskHead, ok bool) {
 	return m.describe(i), true
 }
 
+// find returns the inputs whose text contains q.
+func (h *hub) find(q string) foundHead {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.touched = time.Now()
+	return h.follow.model.find(q, maxFound)
+}
+
 // enter says that somebody looks, until leave.
 func (h *hub) enter() {
 	h.mu.Lock()

@@ -30,7 +30,7 @@ type Config struct {
 type Control struct {
 	Stop   func()      // begin nothing more
 	Pause  func()      // begin nothing until Resume
-	Resume func()      //
+	Resume func()      // go on after Pause
 	Jobs   func(n int) // run n at once, at least 1
 }
 
@@ -169,6 +169,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /", s.serveAsset)
 	mux.HandleFunc("GET /api/snapshot", s.serveSnapshot)
 	mux.HandleFunc("GET /api/task", s.serveTask)
+	mux.HandleFunc("GET /api/find", s.serveFind)
 	mux.HandleFunc("GET /api/events", s.serveEvents)
 	if c := s.cfg.Control; c != nil {
 		command := func(path string, f func()) {
@@ -274,8 +275,23 @@ func (s *Server) serveTask(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("there is no attempt %d", i), http.StatusNotFound)
 		return
 	}
+	answer(w, t)
+}
+
+// serveFind finds inputs by their texts, which a large or growing snapshot has not got.
+func (s *Server) serveFind(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query().Get("q")
+	if q == "" {
+		http.Error(w, "q is the text to look for", http.StatusBadRequest)
+		return
+	}
+	answer(w, s.hub.find(q))
+}
+
+// answer sends v as JSON.
+func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(&patient{w: w, rc: http.NewResponseController(w)}).Encode(t) // the client is gone
+	_ = json.NewEncoder(&patient{w: w, rc: http.NewResponseController(w)}).Encode(v) // the client is gone
 }
 
 // serveEvents tells a page what changes, until it leaves.

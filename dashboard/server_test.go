@@ -338,6 +338,32 @@ func TestServeSnapshotAndTask(t *testing.T) {
 	}
 }
 
+func TestFind(t *testing.T) {
+	s := tell(300, 14).end()
+	v := serve(t, s.file(t), Config{})
+	v.snapshot()
+	for q, want := range map[string]int{"file-299": 1, "FILE-29": 11, "nothing": 0, ".txt": 300} {
+		var found foundHead
+		if err := json.Unmarshal([]byte(body(t, v.ask("GET", "/api/find?q="+q, nil))), &found); err != nil {
+			t.Fatal(err)
+		}
+		if len(found.Inputs) != want || found.More || found.Inputs == nil {
+			t.Errorf("%s is in %d texts, not %d", q, len(found.Inputs), want)
+		}
+	}
+	if res := v.ask("GET", "/api/find", nil); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("nothing is looked for: %s", res.Status)
+	}
+	m := s.model()
+	if found := m.find("file", 10); len(found.Inputs) != 10 || !found.More {
+		t.Errorf("of too many, %d are found, more: %v", len(found.Inputs), found.More)
+	}
+	m.Add(&record.Input{Number: 1 << 40, Text: "far away"})
+	if found := m.find("far", 10); len(found.Inputs) != 1 || found.Inputs[0] != 1<<40 {
+		t.Errorf("found are %v", found.Inputs)
+	}
+}
+
 func TestControl(t *testing.T) {
 	got := make(chan string, 1)
 	v := serve(t, tell(1, 1).file(t), Config{Control: &Control{
@@ -610,12 +636,10 @@ func TestSlowClient(t *testing.T) {
 	defer st.c.Close()
 	// Far more than the connection and the ring take.
 	seq := page.head.Seq
-	big := strings.Repeat("x", 100_000)
-	for range 60 {
-		for range 5 {
-			g.write(&record.Mark{Kind: "slow", Text: big})
-			seq++
-		}
+	big := strings.Repeat("x", 900_000)
+	for range 30 {
+		g.write(&record.Mark{Kind: "slow", Text: big})
+		seq++
 		v.hub.mu.Lock()
 		if err := v.hub.refresh(); err != nil { // not to wait for the next tick
 			t.Error(err)

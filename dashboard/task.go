@@ -1,6 +1,9 @@
 package dashboard
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // taskHead is what is known of an attempt beyond its columns.
 type taskHead struct {
@@ -106,4 +109,33 @@ func (m *Model) failures(limit int) (all map[string]*taskHead, omitted int) {
 		all[strconv.Itoa(i)] = h
 	}
 	return all, omitted
+}
+
+// foundHead is what a search finds.
+type foundHead struct {
+	Inputs []int `json:"inputs"`
+	More   bool  `json:"more"`
+}
+
+// maxFound is how many inputs a search finds.
+const maxFound = 100_000
+
+// find returns the inputs whose text contains q, in whatever case.
+func (m *Model) find(q string, most int) foundHead {
+	found := foundHead{Inputs: []int{}}
+	q = strings.ToLower(q)
+	look := func(input int, r textRef) {
+		if text, _, ok := m.inputText.get(r); ok && !found.More && strings.Contains(strings.ToLower(text), q) {
+			if found.More = len(found.Inputs) == most; !found.More {
+				found.Inputs = append(found.Inputs, input)
+			}
+		}
+	}
+	for i := range m.input.dense.len() {
+		look(i, m.input.dense.at(i))
+	}
+	for i, r := range m.input.far {
+		look(i, r)
+	}
+	return found
 }
