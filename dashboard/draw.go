@@ -221,7 +221,7 @@ func (p *painter) lanes(rows int) {
 		begin = 0 // which is easier to read
 	}
 	if end <= begin {
-		end = begin + 1
+		end = begin + max(1, math.Abs(begin)/1e9)
 	}
 	cells := p.cells(grouped, columns, begin, end)
 
@@ -367,7 +367,12 @@ func (m *Model) laneName(group []int) string {
 func axis(columns int, begin, end float64) string {
 	line := []rune(strings.Repeat(" ", columns+1))
 	step := nice((end - begin) / float64(max(columns/14, 1)))
-	for t := math.Ceil(begin/step) * step; t <= end; t += step {
+	first := math.Ceil(begin/step) * step
+	for k := range columns { // at most so many, also where a time is so large that a step is lost in it
+		t := first + float64(k)*step
+		if t > end {
+			break
+		}
 		text := []rune(duration(t))
 		at := int((t - begin) / (end - begin) * float64(columns))
 		if at+len(text) < len(line) {
