@@ -17,7 +17,7 @@ var flagGroups = []struct{ title, flags string }{
 	{"How much at once", "jobs delay rate load memfree memory max-tasks"},
 	{"When it takes long or fails", "timeout slow retries retry-on backoff halt kill-seq deadline exit-status"},
 	{"Results", "keep-order tag line-buffer json results"},
-	{"Runs", "record keep-runs resume rerun-failed view"},
+	{"Runs", "record keep-runs resume rerun-failed view html"},
 	{"What is said", "progress quiet color help"},
 }
 

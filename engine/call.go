@@ -61,7 +61,7 @@ type Call struct {
 
 	state   atomic.Uint32
 	attempt int32
-	worker  int32 // that runs it
+	worker  uint32 // that runs it, and the bit onPlace
 	task    string
 	index   int
 	policy  *Policy // nil: the zero Policy
@@ -74,12 +74,22 @@ type Call struct {
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
 
-	placed bool // bodyOver is to tell place
+	id     uint64        // of a call that somebody hears of
+	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
+
+// onPlace is the bit of Call.worker that says that bodyOver is to tell the place.
+const onPlace = 1 << 31
+
+// workerNumber returns the number of the worker that runs the call.
+func (c *Call) workerNumber() int { return int(c.worker &^ onPlace) }
+
+// epoch is what times count from that a call keeps, on whatever clock: only their
+// differences matter.
+var epoch = time.Now()
 
 // rare is what few calls have.
 type rare struct {
-	id      uint64          // of a call that somebody hears of
 	base    context.Context // of the first Start, if it is not own
 	run     context.Context // of the attempt, from its submission on, if it is not own
 	derived *cancel.Context // that endWith has made for the attempt
@@ -206,12 +216,7 @@ func (c *Call) Waiting() bool { return c.status() == callWaiting }
 func (c *Call) Body() Body { return c.body }
 
 // ID returns the number that events give to the call, or 0 if nobody listens.
-func (c *Call) ID() uint64 {
-	if c.rare == nil {
-		return 0
-	}
-	return c.rare.id
-}
+func (c *Call) ID() uint64 { return c.id }
 
 // Context returns the context of the attempt, from its submission on. It may be called
 // by the executor that has the call, and not after the call is complete.
@@ -271,8 +276,8 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if c.placed {
-		c.placed = false
+	if c.worker&onPlace != 0 {
+		c.worker &^= onPlace
 		(*c.place.Load()).Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
@@ -295,7 +300,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 			c.seldom().base = ctx
 		}
 		if h.Listener != nil {
-			c.seldom().id = nextID.Add(1)
+			c.id = nextID.Add(1)
 		}
 	}
 	if c.host.Load() != h {
@@ -305,9 +310,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
 	}
 	c.wait()
-	if l := h.Listener; l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
-	}
+	c.tellSubmitted(ctx)
 	if d := c.how().QueueTimeout; d > 0 {
 		q := new(queueDeadline)
 		c.seldom().expiry = q
@@ -358,7 +361,7 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
 	c.place.Store(p)
-	c.placed = true
+	c.worker |= onPlace
 	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
@@ -390,7 +393,10 @@ func (c *Call) runBody(ctx, run context.Context) {
 		}
 	}()
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		if run.Value(ProgressKey{}) != any((*seat)(c)) {
+			// It has not come by Derive.
+			run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		}
 	}
 	err = c.body.Run(run)
 	returned = true
@@ -413,13 +419,19 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		c.settle(c.based(), 0, false, why)
 		return nil, false
 	}
-	c.worker = int32(worker)
-	if l := c.Host().Listener; l != nil && l.Started != nil {
-		l.Started(c.event(ctx, worker))
+	c.worker = c.worker&onPlace | uint32(worker)
+	l := c.Host().Listener
+	if l != nil && l.Started != nil {
+		e := c.event(ctx, worker)
+		e.Waited = c.waited(e.At)
+		l.Started(e)
 	}
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+	}
+	if l != nil && l.Context != nil {
+		ctx = l.Context(ctx, c.event(ctx, worker))
 	}
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
@@ -438,7 +450,7 @@ func (c *Call) Fail(err error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, int(c.worker), true, err)
+	c.settle(ctx, c.workerNumber(), true, err)
 }
 
 // endRun forgets the context of an attempt, and returns what ends it, if it has one of its
@@ -459,7 +471,7 @@ func (c *Call) NotRun(why error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, int(c.worker), false, why)
+	c.settle(ctx, c.workerNumber(), false, why)
 }
 
 // Restart ends an attempt that Begin began, for a reason that is not the task's
@@ -473,7 +485,7 @@ func (c *Call) Restart(why error) {
 	}
 	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
-		e := c.event(ctx, int(c.worker))
+		e := c.event(ctx, c.workerNumber())
 		e.Err = why
 		l.Retrying(e)
 	}
@@ -485,16 +497,31 @@ func (c *Call) Restart(why error) {
 		c.why.Store(nil)
 	}
 	c.wait()
-	if l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
+	c.tellSubmitted(ctx)
+}
+
+// tellSubmitted tells the listener that the call waits from now on.
+func (c *Call) tellSubmitted(ctx context.Context) {
+	if l := c.Host().Listener; l != nil && l.Submitted != nil {
+		e := c.event(ctx, 0)
+		c.queued = e.At.Sub(epoch)
+		l.Submitted(e)
 	}
+}
+
+// waited returns how long the attempt has waited at the given time, as far as that is known.
+func (c *Call) waited(at time.Time) time.Duration {
+	if c.queued == 0 {
+		return 0
+	}
+	return at.Sub(epoch) - c.queued
 }
 
 // Progress tells the listener how far the running call says that it is; see
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		e := c.event(ctx, int(c.worker))
+		e := c.event(ctx, c.workerNumber())
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -565,6 +592,9 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		if l := c.Host().Listener; l != nil && l.Retrying != nil {
 			e := c.event(ctx, worker)
 			e.Err, e.Delay = err, delay
+			if !started {
+				e.Waited = c.waited(e.At)
+			}
 			l.Retrying(e)
 		}
 		c.attempt++
@@ -591,6 +621,9 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	if l := c.Host().Listener; l != nil && l.Finished != nil {
 		e := c.event(ctx, worker)
 		e.Err = err
+		if !started {
+			e.Waited = c.waited(e.At)
+		}
 		l.Finished(e)
 	}
 	var hooks []func(error)
@@ -599,11 +632,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	}
 	// A complete call keeps nothing alive that it needed to run, but the values of
 	// its context.
-	if id := c.ID(); id != 0 {
-		c.rare = &rare{id: id}
-	} else {
-		c.rare = nil
-	}
+	c.rare = nil
 	c.state.Store(callDone)
 	c.body.Done(err)
 	for _, f := range hooks {
@@ -641,7 +670,7 @@ var errAttemptOver = errors.New("engine: the attempt that the context belongs to
 func (c *Call) Blame(ctx context.Context, part Spec, err error) error {
 	return &TaskError{
 		Task: part.Task, Engine: c.Host().Name,
-		Worker: int(c.worker), Attempt: int(c.attempt), Err: c.blame(ctx, err),
+		Worker: c.workerNumber(), Attempt: int(c.attempt), Err: c.blame(ctx, err),
 	}
 }
 
