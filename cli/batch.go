@@ -171,7 +171,7 @@ func (b *batch) run(ctx context.Context, src *source) {
 }
 
 func (b *batch) hasRoom() bool {
-	if b.keep && b.launched-b.emitted >= b.ahead {
+	if b.keep && b.launched-b.emitted >= b.ahead || b.control.paused.Load() {
 		return false
 	}
 	return len(b.inFlight) < b.window

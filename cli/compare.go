@@ -192,7 +192,7 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		return err
 	}
 	if f.html != "" {
-		if e := writeReport(f.html, cmp.rec); e != nil {
+		if e := a.writeReport(f.html, cmp.rec); e != nil {
 			return e
 		}
 	}

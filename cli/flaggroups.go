@@ -16,8 +16,8 @@ var flagGroups = []struct{ title, flags string }{
 	{"What is done", "engine engines rounds shell env workdir stdin nice out set dry-run"},
 	{"How much at once", "jobs delay rate load memfree memory max-tasks"},
 	{"When it takes long or fails", "timeout slow retries retry-on backoff halt kill-seq deadline exit-status"},
-	{"Results", "keep-order tag line-buffer json results"},
-	{"Runs", "record keep-runs resume rerun-failed view html"},
+	{"Results", "keep-order tag line-buffer json results html"},
+	{"Runs", "record keep-runs resume rerun-failed view no-open"},
 	{"What is said", "progress quiet color help"},
 }
 

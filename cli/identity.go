@@ -39,13 +39,17 @@ func (f *batchFlags) identity(p *plan) identity {
 	return identity{{how, template.Join(p.args)}}
 }
 
-// identity returns what p does, with all that it finds around it.
+// identity returns what p does, with what is around a command.
 func (f *runFlags) identity(p *plan) identity {
 	id := f.batchFlags.identity(p)
-	if p.task == "" {
-		id = append(id, f.commandFlags.identity()...)
+	if p.task != "" {
+		return id
 	}
-	return id
+	env := slices.Clone(f.env)
+	for i, v := range env {
+		env[i] = template.Quote(v)
+	}
+	return append(id, trait{"working directory", f.workdir}, trait{"environment", strings.Join(env, " ")}, trait{"standard input", f.stdin})
 }
 
 // hash returns a name of the identity that is the same in each run.

@@ -239,6 +239,13 @@ func (r *recording) ran(seq int, out *commandResult) {
 	r.log.Usage(seq, out.attempt, u)
 }
 
+// slowMark records that an input is slow.
+func (r *recording) slowMark(m slowMark) {
+	if r != nil {
+		r.log.Mark(record.Mark{Kind: "slow", Text: m.String(), Input: m.seq, About: true})
+	}
+}
+
 // mark records something that is to be seen on the time line.
 func (r *recording) mark(kind, text string) {
 	if r != nil {

@@ -18,10 +18,10 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	batchFlags
-	commandFlags
-	outputFlags
 	resumeFlags
 	viewFlags
+	commandFlags
+	outputFlags
 	engine     string
 	halt       string
 	keep       bool
@@ -178,6 +178,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		if !f.quiet {
 			prog.line(a.name + ": " + m.String())
 		}
+		rec.slowMark(m)
 	})
 	chosen := "" // by whom the engine was
 	if cmd.Flags().Changed("engine") {
@@ -203,7 +204,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		prog.line(a.name + ": " + stageComment(stage))
 		rec.mark("stopped", stageComment(stage))
 	}
-	defer c.watchSignals()()
+	unwatch := c.watchSignals()
+	defer unwatch()
 	if f.deadline > 0 {
 		defer time.AfterFunc(f.deadline, func() {
 			c.raise(stageTerminate, exitDeadline, fmt.Errorf("stopped after --deadline %v", f.deadline))
@@ -222,6 +224,12 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		// What waits in the engine's queue may start before the loop has seen
 		// the result that stops the run, or makes a median.
 		b.window = min(b.window, jobs)
+	}
+	page := a.show(ctx, &f.viewFlags, rec, c, prog.line)
+	defer page.stop()
+	if page != nil {
+		// What waits in the engine's queue starts even if the page says to pause.
+		b.window = min(b.window, 2*jobs)
 	}
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
@@ -300,6 +308,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if !f.quiet {
 		a.whatNext(b, past, rec)
 	}
+	unwatch()
+	page.linger(ctx, c)
 	return err
 }
 

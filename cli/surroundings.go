@@ -66,15 +66,6 @@ type variable struct {
 	value *template.Text
 }
 
-// identity returns what of the surroundings decides what a command does.
-func (f *commandFlags) identity() identity {
-	var vars []string
-	for _, v := range f.env {
-		vars = append(vars, template.Quote(v))
-	}
-	return identity{{"environment", strings.Join(vars, " ")}, {"directory", f.workdir}, {"standard input", f.stdin}}
-}
-
 // filled reports whether the input reaches the command by them.
 func (s *surroundings) filled() bool {
 	return s.dir != nil && s.dir.Filled() || s.stdin != nil && s.stdin.Filled() ||

@@ -18,9 +18,9 @@ func (a *app) topics() []*cobra.Command {
 		topic("inputs", "Where inputs come from", inputsText),
 		topic("engines", "The engines, and when to use which", enginesText()),
 		topic("json", "What --json prints", jsonText),
+		topic("records", "Where runs are recorded, and how they are taken up", recordsText),
 		topic("results", "What --results keeps, and where", resultsText),
 		topic("environment", "What commands find in their environment", environmentText),
-		topic("records", "Where runs are recorded, and how they are taken up", recordsText),
 	}
 }
 
