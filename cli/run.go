@@ -160,7 +160,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if err != nil {
 		return err
 	}
-	kept, err := f.keeper(p)
+	kept, err := f.keeper(p, past != nil)
 	if err != nil {
 		prog.close(false)
 		return err
@@ -174,6 +174,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	defer rec.cleanUp()
 	rec.watch(w)
 	w, heard := f.watch(w, out, kept, func(m slowMark) {
+		rec.mark("slow", m.String())
 		if !f.quiet {
 			prog.line(a.name + ": " + m.String())
 		}
@@ -238,8 +239,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	b.begin = rec.begin
 	b.idle = func() {
 		out.flush()
-		kept.flush()
-		if out.failed() == nil {
+		if kept.flush(); out.failed() == nil && kept.failed() == nil {
 			rec.flushed()
 		}
 	}

@@ -34,7 +34,8 @@ In a command after --, as in GNU parallel:
   {//}  its directory                  {key} a named column, or a key (--csv, --ndjson)
   {/.}  base name, no extension        {n.}  {n/} {n//} {n/.} likewise for columns
 
-If no argument has a placeholder for the input, {} is added at the end.
+If no argument has a placeholder for the input, {} is added at the end. --env,
+--workdir, --stdin and --tag know the same placeholders.
 
 Commands are run as argument vectors, without a shell: each argument stays one
 argument, whatever characters the input has. With --shell the command is one
