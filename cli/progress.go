@@ -255,6 +255,9 @@ func (p *progress) describe() string {
 	if p.state.skipped > 0 {
 		b.WriteString(", " + count(p.state.skipped) + " not tried")
 	}
+	if p.state.again > 0 {
+		b.WriteString(", " + count(p.state.again) + " put back for want of memory")
+	}
 	b.WriteString(", " + brief(elapsed))
 	if s := elapsed.Seconds(); done > 0 && s > 0 {
 		fmt.Fprintf(&b, " (%s/s)", rate(float64(done)/s))

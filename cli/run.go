@@ -19,6 +19,7 @@ type runFlags struct {
 	batchFlags
 	commandFlags
 	outputFlags
+	limitFlags
 	engine     string
 	halt       string
 	keep       bool
@@ -59,6 +60,7 @@ asks that to stop, a third one kills it.`,
 	f.batchFlags.add(fs)
 	f.commandFlags.add(fs)
 	f.outputFlags.add(fs)
+	f.limitFlags.add(fs)
 	fs.StringVar(&f.halt, "halt", "never", "stop early, as GNU parallel does: `WHEN,WHY=N`, such as soon,fail=3 or now,success=1")
 	fs.BoolVarP(&f.keep, "keep-order", "k", false, "print results in the order of the inputs")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be run, and run nothing")
@@ -67,6 +69,7 @@ asks that to stop, a third one kills it.`,
 	completeBatchFlags(cmd)
 	f.commandFlags.complete(cmd)
 	f.outputFlags.complete(cmd)
+	f.limitFlags.complete(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
 	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
 	return cmd
@@ -126,7 +129,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		jobs = kind.auto // a command is a process whatever the engine is
 	}
 	c := newControl()
-	w, closeWork, err := f.work(p, jobs, c, &f.commandFlags)
+	w, closeWork, err := f.work(p, c, &f.commandFlags)
 	if err != nil {
 		return err
 	}
@@ -135,10 +138,21 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return a.dryRun(ctx, w, p.inputs)
 	}
 
+	limited, stopLimits := context.WithCancel(ctx)
+	defer stopLimits()
+	limits, err := f.limitFlags.read(limited, machineSensors())
+	if err != nil {
+		return err
+	}
 	prog, err := newProgress(f.progress, a.name, a.Err, f.quiet)
 	if err != nil {
 		return err
 	}
+	defer limits.watchMemory(limited, w, func(text string) {
+		if !f.quiet {
+			prog.line(a.name + ": " + text)
+		}
+	})()
 	kept, err := f.keeper(p)
 	if err != nil {
 		prog.close(false)
@@ -154,6 +168,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			prog.line(a.name + ": " + m.String())
 		}
 	})
+	if limits.throttle != nil {
+		heard = append(heard, limits.throttle.listener())
+	}
 	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, listenAll(append(heard, clock.listener())...), out.line, prog.line
 	handle, err := kind.open(cfg)
 	if err != nil {
@@ -174,14 +191,14 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	reading, stopCounting := context.WithCancel(ctx)
 	defer stopCounting()
 	b := &batch{
-		work: w, engine: handle, control: c,
+		work: w, engine: handle, control: c, throttle: limits.throttle,
 		prompt: len(p.inputs.Globs) == 0 && promptFiles(p.inputs.Files),
 		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if policy.Then != halt.Continue || f.timeout.percent > 0 {
+	if policy.Then != halt.Continue || f.timeout.percent > 0 || limits.throttle != nil {
 		// What waits in the engine's queue may start before the loop has seen
-		// the result that stops the run, or makes a median.
+		// the result that stops the run, makes a median, or lets nothing start.
 		b.window = min(b.window, jobs)
 	}
 	if prog.bar != nil || policy.Percent {
