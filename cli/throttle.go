@@ -53,8 +53,11 @@ func (g *throttle) ended(r *result) {
 		return
 	}
 	for _, guard := range g.guards {
-		if d, ok := guard.(*delay); ok {
-			d.ended(r.err != nil)
+		switch guard := guard.(type) {
+		case *delay:
+			guard.ended(r.err != nil)
+		case *loadGuard:
+			guard.last = time.Now()
 		}
 	}
 }
@@ -206,6 +209,7 @@ type loadGuard struct {
 	limit    float64
 	read     func() (threads int, err error)
 	readings []reading // of the last second, oldest first
+	last     time.Time // that something was started, or ended
 }
 
 // A reading is how many threads wanted to run, and how many inputs were running, at a
@@ -215,41 +219,53 @@ type reading struct {
 	threads, running int
 }
 
-// How often the load is read, and how many readings make a mean: a moment says little.
+// How often the load is read, and over which time it is a mean: a moment says little.
+// What has just been started or ended does not show yet, so a reading waits a little,
+// but not for long if there is always something.
 const (
-	loadEvery = 200 * time.Millisecond
-	loadMean  = time.Second
+	loadEvery  = 200 * time.Millisecond
+	loadMean   = time.Second
+	loadSettle = 20 * time.Millisecond
 )
 
 func (g *loadGuard) hold(now time.Time, running int) time.Duration {
-	if running == 0 {
+	g.look(now, running)
+	if running == 0 || len(g.readings) == 0 {
 		return 0
 	}
-	if n := len(g.readings); n == 0 || now.Sub(g.readings[n-1].at) >= loadEvery {
-		threads, err := g.read()
-		if err != nil {
-			return 0 // it could be read when the run began
-		}
-		g.readings = append(g.readings, reading{now, threads, running})
-	}
-	for now.Sub(g.readings[0].at) > loadMean {
-		g.readings = g.readings[1:]
-	}
-	// What has been started since the readings is not among them yet: it is taken for
-	// a thread that wants to run, until they tell better.
+	// What has been started since the readings is not among them: it is taken for a
+	// thread that wants to run, until they tell better.
 	threads, ours := 0, 0
 	for _, r := range g.readings {
 		threads += r.threads
 		ours += r.running
 	}
-	n := float64(len(g.readings))
-	if float64(threads)/n+float64(running)-float64(ours)/n < g.limit {
+	n := len(g.readings)
+	if float64(threads-ours+n*running) < g.limit*float64(n) {
 		return 0
 	}
 	return loadEvery
 }
 
-func (g *loadGuard) started(time.Time) {}
+// look takes a reading, if it is time.
+func (g *loadGuard) look(now time.Time, running int) {
+	if n := len(g.readings); n > 0 {
+		since := now.Sub(g.readings[n-1].at)
+		if since < loadEvery || since < 2*loadEvery && now.Sub(g.last) < loadSettle {
+			return
+		}
+	}
+	threads, err := g.read()
+	if err != nil {
+		return // it could be read when the run began
+	}
+	g.readings = append(g.readings, reading{now, threads, running})
+	for now.Sub(g.readings[0].at) > loadMean {
+		g.readings = g.readings[1:]
+	}
+}
+
+func (g *loadGuard) started(now time.Time) { g.last = now }
 
 // A memoryGuard starts nothing while less memory is available than its limit, unless
 // nothing runs. It does not stop anything; see memoryWatch.
