@@ -250,6 +250,7 @@ func (b *batch) collect() {
 		r.future = nil
 		if isPutBack(r.err) {
 			b.tally.again++
+			b.throttle.putBack()
 			if b.control.stage() == stageRun {
 				r.close()
 				r.value, r.err = nil, nil

@@ -58,6 +58,18 @@ func (g *throttle) ended(r *result) {
 			guard.ended(r.err != nil)
 		case *loadGuard:
 			guard.last = time.Now()
+		case *memoryGuard:
+			guard.pause, guard.until = 0, time.Time{}
+		}
+	}
+}
+
+// putBack tells of an input that was put back for want of memory.
+func (g *throttle) putBack() {
+	for _, guard := range g.guards {
+		if m, ok := guard.(*memoryGuard); ok {
+			m.pause = min(max(2*m.pause, firstPause), lastPause)
+			m.until = time.Now().Add(m.pause)
 		}
 	}
 }
@@ -275,7 +287,18 @@ type memoryGuard struct {
 
 	at   time.Time // of the last reading
 	last int64
+
+	// After an input was put back nothing starts for a while, longer each time, until
+	// one has come to its end: what it needed is there again at once, and would be
+	// taken again.
+	pause time.Duration
+	until time.Time
 }
+
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
 
 // How often memory is read: as often as something is started, but not more often than
 // this, and so often while it is waited for.
@@ -287,6 +310,9 @@ const (
 func (g *memoryGuard) hold(now time.Time, running int) time.Duration {
 	if running == 0 {
 		return 0
+	}
+	if d := g.until.Sub(now); d > 0 {
+		return d
 	}
 	if g.at.IsZero() || now.Sub(g.at) >= memoryFresh {
 		available, err := g.read()

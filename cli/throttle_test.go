@@ -259,7 +259,7 @@ func TestMemfree(t *testing.T) {
 func TestMemfreePutsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMachine{memory: 1000}
-		l, err := (&limitFlags{memfree: "100"}).read(t.Context(), m.sensors())
+		l, err := (&limitFlags{memfree: "100", delay: "1s"}).read(t.Context(), m.sensors())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,8 +302,8 @@ func TestMemfreePutsBack(t *testing.T) {
 		cancel()
 		<-watched
 
-		// c was the last to start; it begins again once it has ended, since there is
-		// memory again, and is stopped again until it is alone.
+		// c is the last to start. It begins again ever later, and is stopped again, until
+		// another one has ended, or it is alone.
 		if want := (tally{read: 3, ok: 3, again: b.tally.again}); b.tally != want || b.tally.again == 0 {
 			t.Errorf("tally %+v, want %+v", b.tally, want)
 		}
