@@ -16,6 +16,7 @@ func (a *app) topics() []*cobra.Command {
 		topic("exit-codes", "What the exit codes mean", exitCodesText),
 		topic("placeholders", "What {} and its kin stand for in commands", placeholdersText),
 		topic("inputs", "Where inputs come from", inputsText),
+		topic("limits", "What holds inputs back: load, memory, rate", limitsText),
 		topic("engines", "The engines, and when to use which", enginesText()),
 		topic("json", "What --json prints", jsonText),
 		topic("records", "Where runs are recorded, and how they are taken up", recordsText),
