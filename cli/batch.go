@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-braid/braid"
@@ -60,6 +62,7 @@ type tally struct {
 	skipped int // not tried
 	before  int // done by an earlier run, which this one takes up
 	others  int // not among those that this run was asked to do again
+	again   int // times that an input was put back, because memory went short
 }
 
 // ended returns how many of the inputs that have their turn are through.
@@ -71,14 +74,15 @@ var errHalted = errors.New("the run was stopped before its turn")
 // A batch runs work on many inputs. It is made for one run. Its loop, which
 // launches calls and takes their results, runs on one goroutine.
 type batch struct {
-	work    work
-	engine  braid.Executor
-	window  int // calls in flight at most
-	ahead   int // results that may wait for an earlier one, if keep
-	keep    bool
-	halt    halt.Policy
-	options []braid.Option
-	control *control
+	work     work
+	engine   braid.Executor
+	window   int // calls in flight at most
+	ahead    int // results that may wait for an earlier one, if keep
+	keep     bool
+	halt     halt.Policy
+	options  []braid.Option
+	control  *control
+	throttle *throttle // that starts have to pass; may be nil
 
 	// total returns the number of inputs, or 0 while it is not known.
 	total func() int
@@ -103,7 +107,9 @@ type batch struct {
 	emitted   int  // the number of the last result emitted, if keep
 	inFlight  map[int]*result
 	held      map[int]*result // complete, but waiting for an earlier one
+	waiting   []*result       // taken, but held back by the throttle or put back
 	arrived   arrivals
+	resized   atomic.Int64 // the window from now on; 0 if it stays
 }
 
 // run takes the inputs from src and returns when all calls are complete, or when
@@ -138,19 +144,30 @@ func (b *batch) run(ctx context.Context, src *source) {
 			if w, ok := engine.As[engine.Withdrawer](b.engine); ok {
 				w.Withdraw(errHalted)
 			}
+			b.skipWaiting()
 		}
-		launching := stage == stageRun && !src.done()
+		if n := b.resized.Swap(0); n > 0 {
+			b.window = int(n)
+		}
+		launching := stage == stageRun && !(src.done() && len(b.waiting) == 0)
 		if stage == stageRun && src.done() {
 			b.exhausted = true
 		}
+		var held time.Duration
 		if launching && b.hasRoom() {
-			if e, ok := src.next(); ok {
-				b.launch(ctx, e)
+			if r, ok := b.next(src); r != nil {
+				if held = b.throttle.hold(len(b.inFlight)); held == 0 {
+					b.start(ctx, r)
+					b.collect()
+					continue
+				}
+				b.waiting = slices.Insert(b.waiting, 0, r)
+			} else if ok {
 				b.collect()
 				continue
 			}
 		}
-		if (!launching || src.done()) && len(b.inFlight) == 0 {
+		if (!launching || src.done() && len(b.waiting) == 0) && len(b.inFlight) == 0 {
 			b.exhausted = b.exhausted || launching
 			return
 		}
@@ -158,11 +175,17 @@ func (b *batch) run(ctx context.Context, src *source) {
 			b.idle()
 		}
 		var more <-chan struct{}
-		if launching && b.hasRoom() {
+		if launching && b.hasRoom() && held == 0 {
 			more = src.ready
+		}
+		var asked <-chan time.Time
+		if held > 0 && held != untilOpened {
+			asked = time.After(held)
 		}
 		select {
 		case <-more:
+		case <-asked:
+		case <-b.throttle.wake():
 		case <-b.arrived.notify:
 			b.collect()
 		case <-b.control.changed:
@@ -170,42 +193,75 @@ func (b *batch) run(ctx context.Context, src *source) {
 	}
 }
 
+// resize sets how many calls are in flight at most. It may be called on any goroutine.
+func (b *batch) resize(window int) {
+	b.resized.Store(int64(window))
+	token(b.control.changed)
+}
+
+// skipWaiting gives up the inputs that are held back.
+func (b *batch) skipWaiting() {
+	for _, r := range b.waiting {
+		r.err, r.skipped = &engine.NotStartedError{Err: errHalted}, true
+		b.complete(r)
+	}
+	b.waiting = nil
+}
+
 func (b *batch) hasRoom() bool {
-	if b.keep && b.launched-b.emitted >= b.ahead {
+	if b.keep && b.launched-b.emitted >= b.ahead || b.control.paused.Load() {
 		return false
 	}
 	return len(b.inFlight) < b.window
 }
 
-// launch starts the call for an input, or takes note that it could not be read.
-func (b *batch) launch(ctx context.Context, e entry) {
+// next returns an input that is to be started, if there is one now. If ok alone is
+// set, there was one that could not be read, or that does not have its turn.
+func (b *batch) next(src *source) (r *result, ok bool) {
+	if len(b.waiting) > 0 {
+		r = b.waiting[0]
+		b.waiting = b.waiting[1:]
+		return r, true
+	}
+	e, ok := src.next()
+	if !ok {
+		return nil, false
+	}
 	b.launched++
 	b.tally.read++
-	r := &result{seq: b.launched, number: cmp.Or(e.number, b.launched), item: e.item, key: e.key, turn: e.turn}
+	r = &result{seq: b.launched, number: cmp.Or(e.number, b.launched), item: e.item, key: e.key, turn: e.turn}
 	switch e.turn {
 	case hadTurn:
 		b.tally.before++
 		b.release(r)
-		return
+		return nil, true
 	case notAsked:
 		b.tally.others++
 		b.release(r)
-		return
+		return nil, true
 	}
 	if b.begin != nil {
 		b.begin(r)
 	}
-	err := e.err
-	if err == nil {
-		opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.number))
-		b.inFlight[r.seq] = r
-		r.future, err = b.work.submit(ctx, b.engine, e.item, r.number, opts)
-		if err == nil {
-			r.future.OnDone(func() { b.arrived.add(r) })
-			return
-		}
-		delete(b.inFlight, r.seq)
+	if e.err != nil {
+		r.err, r.noCall = e.err, true
+		b.complete(r)
+		return nil, true
 	}
+	return r, true
+}
+
+// start starts the call for an input.
+func (b *batch) start(ctx context.Context, r *result) {
+	opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.number))
+	b.inFlight[r.seq] = r
+	var err error
+	r.future, err = b.work.submit(ctx, b.engine, r.item, r.number, opts)
+	if err == nil {
+		r.future.OnDone(func() { b.arrived.add(r) })
+		return
+	}
+	delete(b.inFlight, r.seq)
 	r.err, r.noCall = err, true
 	b.complete(r)
 }
@@ -216,6 +272,20 @@ func (b *batch) collect() {
 		delete(b.inFlight, r.seq)
 		r.value, r.err = r.future.Await(context.Background())
 		r.future = nil
+		if isPutBack(r.err) {
+			b.tally.again++
+			b.throttle.putBack()
+			if b.control.stage() == stageRun {
+				r.close()
+				r.value, r.err = nil, nil
+				b.waiting = append(b.waiting, r)
+				continue
+			}
+			// There is no time for another try, nor was there one of its own.
+			r.stopped = true
+			b.complete(r)
+			continue
+		}
 		if r.err == nil && b.render != nil {
 			r.err = b.render(r)
 		}
@@ -240,6 +310,7 @@ func (b *batch) complete(r *result) {
 	default:
 		b.tally.ok++
 	}
+	b.throttle.ended(r)
 	counts := halt.Counts{Failed: b.tally.failed, Succeeded: b.tally.ok, Total: b.knownTotal()}
 	switch b.halt.Decide(counts) {
 	case halt.Drain:

@@ -134,7 +134,7 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		return err
 	}
 	var closeWork func()
-	if cmp.work, closeWork, err = f.work(p, cmp.jobs, cmp.control, &commandFlags{}); err != nil {
+	if cmp.work, closeWork, err = f.work(p, cmp.control, &commandFlags{}); err != nil {
 		return err
 	}
 	defer closeWork()
@@ -192,7 +192,7 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		return err
 	}
 	if f.html != "" {
-		if e := writeReport(f.html, cmp.rec); e != nil {
+		if e := a.writeReport(f.html, cmp.rec); e != nil {
 			return e
 		}
 	}

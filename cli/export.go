@@ -16,16 +16,16 @@ import (
 
 // exporters write a run, by the name of the format.
 var exporters = map[string]func(io.Writer, record.Info) error{
-	"chrome": reading(export.Chrome),
-	"md":     reading(export.Markdown),
-	"csv":    reading(func(w io.Writer, r *record.Reader) error { return export.CSV(w, r, export.CSVConfig{}) }),
+	"chrome": withReader(export.Chrome),
+	"md":     withReader(export.Markdown),
+	"csv":    withReader(func(w io.Writer, r *record.Reader) error { return export.CSV(w, r, export.CSVConfig{}) }),
 	"ndjson": copyRecord,
 }
 
 func exportFormats() []string { return slices.Sorted(maps.Keys(exporters)) }
 
-// reading makes an exporter of a function that reads the record.
-func reading(write func(io.Writer, *record.Reader) error) func(io.Writer, record.Info) error {
+// withReader makes an exporter of a function that reads the record.
+func withReader(write func(io.Writer, *record.Reader) error) func(io.Writer, record.Info) error {
 	return func(w io.Writer, run record.Info) error {
 		r, err := record.Open(run.Path)
 		if err != nil {

@@ -175,7 +175,7 @@ func noInput() error {
 }
 
 // work makes what the plan asks for. Close must be called when it is done.
-func (f *batchFlags) work(p *plan, jobs int, c *control, how *commandFlags) (w work, closeWork func(), err error) {
+func (f *batchFlags) work(p *plan, c *control, how *commandFlags) (w work, closeWork func(), err error) {
 	if p.task != "" {
 		if f.shell {
 			return nil, nil, usageError(errors.New("--shell is for commands, after --"), "")
@@ -193,7 +193,7 @@ func (f *batchFlags) work(p *plan, jobs int, c *control, how *commandFlags) (w w
 	if f.out != "" || len(f.set) > 0 {
 		return nil, nil, usageError(errors.New("--out and --set are for tasks, not for commands"), "")
 	}
-	return f.commandWork(p, jobs, c, how)
+	return f.commandWork(p, c, how)
 }
 
 // placeholders says which placeholders there are for the inputs of a plan.
@@ -205,7 +205,7 @@ func (f *batchFlags) placeholders(p *plan) template.Options {
 	}
 }
 
-func (f *batchFlags) commandWork(p *plan, jobs int, c *control, how *commandFlags) (work, func(), error) {
+func (f *batchFlags) commandWork(p *plan, c *control, how *commandFlags) (work, func(), error) {
 	opts := f.placeholders(p)
 	around, err := how.surroundings(opts)
 	if err != nil {
@@ -241,11 +241,7 @@ func (f *batchFlags) commandWork(p *plan, jobs int, c *control, how *commandFlag
 		}
 	}
 	c.on(stageAbandon, runner.Kill)
-	w := &commandWork{template: t, runner: runner, name: p.name, slots: make(chan int, jobs), around: around}
-	for i := range jobs {
-		w.slots <- i + 1
-	}
-	return w, runner.Close, nil
+	return &commandWork{template: t, runner: runner, name: p.name, around: around}, runner.Close, nil
 }
 
 // options are the options of each call.

@@ -49,7 +49,7 @@ func (f *runFlags) identity(p *plan) identity {
 	for i, v := range env {
 		env[i] = template.Quote(v)
 	}
-	return append(id, trait{"working directory", f.workdir}, trait{"environment", strings.Join(env, " ")})
+	return append(id, trait{"working directory", f.workdir}, trait{"environment", strings.Join(env, " ")}, trait{"standard input", f.stdin})
 }
 
 // hash returns a name of the identity that is the same in each run.

@@ -258,6 +258,9 @@ func (p *progress) describe() string {
 	if p.state.before > 0 {
 		b.WriteString(", " + count(p.state.before) + " done before")
 	}
+	if p.state.again > 0 {
+		b.WriteString(", " + count(p.state.again) + " put back for want of memory")
+	}
 	b.WriteString(", " + brief(elapsed))
 	if s := elapsed.Seconds(); done > 0 && s > 0 {
 		fmt.Fprintf(&b, " (%s/s)", rate(float64(done)/s))

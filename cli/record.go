@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -123,11 +125,16 @@ func startRecording(store record.Store, run record.Run, say func(string)) (*reco
 	}
 	run.ID = id
 	name := programName()
+	var begun atomic.Bool // what fails before is the error of Create
 	log, err := record.Create(path, run, record.Config{OnError: func(err error) {
-		say(fmt.Sprintf("%s: recording ends here, and the run goes on: %v", name, err))
+		if begun.Load() {
+			say(fmt.Sprintf("%s: recording ends here, and the run goes on: %v", name, cause(err)))
+		}
 	}})
+	begun.Store(true)
 	if err != nil {
-		return nil, errors.Join(err, store.Remove(id))
+		_ = os.RemoveAll(filepath.Dir(path))
+		return nil, cause(err)
 	}
 	r := &recording{id: id, store: store, temp: temp, dir: filepath.Dir(path), log: log, hash: run.Hash}
 	if err := keepArgs(r.dir, run.Args, log.Run().Args); err != nil {
@@ -135,6 +142,14 @@ func startRecording(store record.Store, run record.Run, say func(string)) (*reco
 		return nil, err
 	}
 	return r, nil
+}
+
+// cause returns what the system said of a file, without the ways there.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %w", e.Path, e.Err)
+	}
+	return err
 }
 
 // listener returns what an engine is to tell of its calls.
@@ -309,7 +324,7 @@ func (a *app) whatNext(b *batch, past *prior, rec *recording) {
 			fmt.Fprintf(a.Err, "%s: %s of run %s to be done again, but not among the inputs any more\n", a.name, plural(n, "input"), past.info.ID)
 		}
 	}
-	if rec == nil || rec.temp || b.tally.read == 0 || b.tally.failed == 0 && !b.leftOut() {
+	if rec == nil || rec.temp || rec.log.Err() != nil || b.tally.read == 0 || b.tally.failed == 0 && !b.leftOut() {
 		return
 	}
 	next := "run --rerun-failed"

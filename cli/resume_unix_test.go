@@ -63,21 +63,20 @@ echo "<$1>"`
 
 // A manhunt is a run that is killed again and again, and taken up each time.
 type manhunt struct {
-	t        *testing.T
-	rnd      *rand.Rand
-	dir      string
-	store    record.Store
-	env      []string
-	flags    []string
-	work     []string         // behind the flags
-	atMost   int              // how many inputs may be begun and not recorded as done
-	inputs   []string         // some are there more than once
-	done     []map[string]int // after each round, how many of each input are recorded as done
-	kills    int
-	repeated int // the most that a round had begun and not recorded as done
+	t      *testing.T
+	rnd    *rand.Rand
+	dir    string
+	store  record.Store
+	env    []string
+	flags  []string
+	work   []string         // behind the flags
+	atMost int              // how many inputs may be begun and not recorded as done
+	inputs []string         // some are there more than once
+	done   []map[string]int // after each round, how many of each input are recorded as done
+	kills  int
 }
 
-// batchOf is how many inputs are added when few are left.
+// newManhunt begins one; the seed decides when it kills.
 func newManhunt(t *testing.T, seed uint64) *manhunt {
 	t.Logf("seed %d", seed)
 	m := &manhunt{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir()}
@@ -317,4 +316,53 @@ func TestResumeAfterKillOfEngines(t *testing.T) {
 			m.hunt(kills, 2000, 10_000)
 		})
 	}
+}
+
+// A run that was stopped has read a part of its standard input. What of that is not done is
+// known; what comes behind it is not.
+func TestResumeOfPart(t *testing.T) {
+	dir := t.TempDir()
+	in, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	inDir := func(cmd *exec.Cmd) { cmd.Dir = dir }
+	l := &live{t: t, cmd: exec.CommandContext(t.Context(), "braid", "run", "--record", "runs", "-j1", "check")}
+	inDir(l.cmd)
+	l.cmd.Stdin, l.cmd.Stdout = in, &l.out
+	talk, err := l.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.talk = bufio.NewReader(talk)
+	if err := l.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	if _, err := w.WriteString("one\ntwo\nhalf a li"); err != nil {
+		t.Fatal(err)
+	}
+	l.hears("two: not ok")
+	l.signal(os.Interrupt)
+	l.ends(exitInterrupted)
+
+	for _, name := range []string{"ok-one", "ok-two"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := process(t, inDir, "run", "--record", "runs", "--resume", "last")
+	o.want(t, exitUsage, "took its inputs from standard input, and it was ended before it had read all of its standard input",
+		"Try: repeat the command with its input: … | braid run --resume ")
+	o = process(t, inDir, "run", "--record", "runs", "-k", "--rerun-failed", "last")
+	o.want(t, exitOK)
+	if o.out != "one\ntwo\n" {
+		t.Errorf("printed %q, want one and two", o.out)
+	}
+	o = process(t, func(cmd *exec.Cmd) {
+		inDir(cmd)
+		cmd.Stdin = strings.NewReader("one\ntwo\nhalf a line\n")
+	}, "run", "--record", "runs", "--resume", "last", "check")
+	o.want(t, exitFailed, "half a line: not ok", "2 done before")
 }

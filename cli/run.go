@@ -22,6 +22,7 @@ type runFlags struct {
 	viewFlags
 	commandFlags
 	outputFlags
+	limitFlags
 	engine     string
 	halt       string
 	keep       bool
@@ -71,6 +72,7 @@ asks that to stop, a third one kills it.`,
 	f.batchFlags.add(fs)
 	f.commandFlags.add(fs)
 	f.outputFlags.add(fs)
+	f.limitFlags.add(fs)
 	fs.StringVar(&f.halt, "halt", "never", "stop early, as GNU parallel does: `WHEN,WHY=N`, such as soon,fail=3 or now,success=1")
 	fs.BoolVarP(&f.keep, "keep-order", "k", false, "print results in the order of the inputs")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be run, and run nothing")
@@ -79,6 +81,7 @@ asks that to stop, a third one kills it.`,
 	completeBatchFlags(cmd)
 	f.commandFlags.complete(cmd)
 	f.outputFlags.complete(cmd)
+	f.limitFlags.complete(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
 	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
 	f.resumeFlags.add(fs)
@@ -146,7 +149,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		jobs = kind.auto // a command is a process whatever the engine is
 	}
 	c := newControl()
-	w, closeWork, err := f.work(p, jobs, c, &f.commandFlags)
+	w, closeWork, err := f.work(p, c, &f.commandFlags)
 	if err != nil {
 		return err
 	}
@@ -156,11 +159,17 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		return a.dryRun(ctx, w, p.inputs, func(e *entry) { past.look(hash, e) })
 	}
 
+	limited, stopLimits := context.WithCancel(ctx)
+	defer stopLimits()
+	limits, err := f.limitFlags.read(limited, machineSensors())
+	if err != nil {
+		return err
+	}
 	prog, err := newProgress(f.progress, a.name, a.Err, f.quiet)
 	if err != nil {
 		return err
 	}
-	kept, err := f.keeper(p)
+	kept, err := f.keeper(p, past != nil)
 	if err != nil {
 		prog.close(false)
 		return err
@@ -173,7 +182,14 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	rec := a.record(&f.recordFlags, f.view, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
 	defer rec.cleanUp()
 	rec.watch(w)
+	defer limits.watchMemory(limited, w, func(text string) {
+		if !f.quiet {
+			prog.line(a.name + ": " + text)
+		}
+		rec.mark("guard", text)
+	})()
 	w, heard := f.watch(w, out, kept, func(m slowMark) {
+		rec.mark("slow", m.String())
 		if !f.quiet {
 			prog.line(a.name + ": " + m.String())
 		}
@@ -182,6 +198,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	chosen := "" // by whom the engine was
 	if cmd.Flags().Changed("engine") {
 		chosen = "--engine"
+	}
+	if limits.throttle != nil {
+		heard = append(heard, limits.throttle.listener())
 	}
 	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
 	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(kind, p, jobs, chosen))...)
@@ -203,7 +222,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		prog.line(a.name + ": " + stageComment(stage))
 		rec.mark("stopped", stageComment(stage))
 	}
-	defer c.watchSignals()()
+	unwatch := c.watchSignals()
+	defer unwatch()
 	if f.deadline > 0 {
 		defer time.AfterFunc(f.deadline, func() {
 			c.raise(stageTerminate, exitDeadline, fmt.Errorf("stopped after --deadline %v", f.deadline))
@@ -213,15 +233,21 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	reading, stopCounting := context.WithCancel(ctx)
 	defer stopCounting()
 	b := &batch{
-		work: w, engine: handle, control: c,
+		work: w, engine: handle, control: c, throttle: limits.throttle,
 		prompt: len(p.inputs.Globs) == 0 && promptFiles(p.inputs.Files),
 		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if policy.Then != halt.Continue || f.timeout.percent > 0 {
+	if policy.Then != halt.Continue || f.timeout.percent > 0 || limits.throttle != nil {
 		// What waits in the engine's queue may start before the loop has seen
-		// the result that stops the run, or makes a median.
+		// the result that stops the run, makes a median, or lets nothing start.
 		b.window = min(b.window, jobs)
+	}
+	page := a.show(ctx, &f.viewFlags, rec, c, prog.line)
+	defer page.stop()
+	if page != nil {
+		// What waits in the engine's queue starts even if the page says to pause.
+		b.window = min(b.window, 2*jobs)
 	}
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
@@ -231,8 +257,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	b.begin = rec.begin
 	b.idle = func() {
 		out.flush()
-		kept.flush()
-		if out.failed() == nil {
+		if kept.flush(); out.failed() == nil && kept.failed() == nil {
 			rec.flushed()
 		}
 	}
@@ -301,6 +326,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if !f.quiet {
 		a.whatNext(b, past, rec)
 	}
+	page.linger(ctx, c, unwatch)
 	return err
 }
 

@@ -16,6 +16,7 @@ func (a *app) topics() []*cobra.Command {
 		topic("exit-codes", "What the exit codes mean", exitCodesText),
 		topic("placeholders", "What {} and its kin stand for in commands", placeholdersText),
 		topic("inputs", "Where inputs come from", inputsText),
+		topic("limits", "What holds inputs back: load, memory, rate", limitsText),
 		topic("engines", "The engines, and when to use which", enginesText()),
 		topic("json", "What --json prints", jsonText),
 		topic("records", "Where runs are recorded, and how they are taken up", recordsText),
@@ -34,7 +35,8 @@ In a command after --, as in GNU parallel:
   {//}  its directory                  {key} a named column, or a key (--csv, --ndjson)
   {/.}  base name, no extension        {n.}  {n/} {n//} {n/.} likewise for columns
 
-If no argument has a placeholder for the input, {} is added at the end.
+If no argument has a placeholder for the input, {} is added at the end. --env,
+--workdir, --stdin and --tag know the same placeholders.
 
 Commands are run as argument vectors, without a shell: each argument stays one
 argument, whatever characters the input has. With --shell the command is one

@@ -62,9 +62,10 @@ type commandWork struct {
 	template *template.Command
 	runner   *command.Runner
 	name     string
-	slots    chan int // the numbers of free slots
+	slots    slots
 	around   *surroundings
 	limit    *medianLimit // of each attempt; nil is none
+	watch    *memoryWatch // of the memory that is left; nil is none
 
 	// Each of these may be nil.
 	follow func(it input.Item, seq, slot int) func(command.Stream, io.WriterTo) // gets what a command writes while it runs
@@ -86,8 +87,8 @@ func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.It
 	run := func(ctx context.Context) (any, error) {
 		attempt++
 		last.Close()
-		slot := <-w.slots
-		defer func() { w.slots <- slot }()
+		slot := w.slots.take()
+		defer w.slots.give(slot)
 		last = &commandResult{attempt: attempt, slot: slot}
 		return last, w.attempt(ctx, it, seq, last)
 	}
@@ -115,16 +116,26 @@ func (w *commandWork) attempt(ctx context.Context, it input.Item, seq int, out *
 	if out.trace, err = w.around.put(&c, it, seq, out.slot, out.attempt); err != nil {
 		return err
 	}
+	stdin, err := w.around.open(it, seq, out.slot)
+	if err != nil {
+		return err
+	}
+	if stdin != nil {
+		defer stdin.Close()
+		c.Stdin = stdin
+	}
 	if w.follow != nil {
 		c.Follow = w.follow(it, seq, out.slot)
 	}
+	ctx, leave := w.watch.enter(ctx, it.Text)
+	defer leave()
 	ctx, end := w.limit.bound(ctx, seq)
 	out.Result, err = w.runner.Run(ctx, c)
 	end(err)
 	if w.ran != nil {
 		w.ran(seq, out)
 	}
-	if w.keep != nil {
+	if w.keep != nil && !isPutBack(err) {
 		r := &result{seq: seq, item: it, value: out, err: err, attempts: out.attempt, wall: out.Wall}
 		if e := w.keep(r); e != nil {
 			err = errors.Join(err, e)
