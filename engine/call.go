@@ -61,7 +61,7 @@ type Call struct {
 
 	state   atomic.Uint32
 	attempt int32
-	worker  uint32 // that runs it, and the bit onPlace
+	worker  int32 // that runs it
 	task    string
 	index   int
 	policy  *Policy // nil: the zero Policy
@@ -69,7 +69,7 @@ type Call struct {
 
 	own   cancel.Context // see Derive
 	host  atomic.Pointer[Host]
-	place atomic.Pointer[Place]         // where it runs, if that is a Place
+	place atomic.Pointer[Place]         // where the attempt runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
@@ -77,12 +77,6 @@ type Call struct {
 	id     uint64        // of a call that somebody hears of
 	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
-
-// onPlace is the bit of Call.worker that says that bodyOver is to tell the place.
-const onPlace = 1 << 31
-
-// workerNumber returns the number of the worker that runs the call.
-func (c *Call) workerNumber() int { return int(c.worker &^ onPlace) }
 
 // epoch is what times count from that a call keeps, on whatever clock: only their
 // differences matter.
@@ -187,8 +181,9 @@ func (c *Call) Cancel(cause error) {
 	}
 }
 
-// Retire ends the context that Derive made when the call is complete.
-func (c *Call) Retire(cause error) { c.own.Retire(cause) }
+// Retire ends the context that Derive made when the call is complete. The cause is a
+// variable that does not change, so that the call need not keep more than its address.
+func (c *Call) Retire(cause *error) { c.own.Retire(cause) }
 
 // Claim takes a waiting call for the caller, who must run or refuse it: of several
 // who try, one succeeds. An executor need not use it if only one of its strands
@@ -276,9 +271,8 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if c.worker&onPlace != 0 {
-		c.worker &^= onPlace
-		(*c.place.Load()).Over(c)
+	if p := c.place.Load(); p != nil {
+		(*p).Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
 		f := c.rare.after
@@ -361,7 +355,6 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
 	c.place.Store(p)
-	c.worker |= onPlace
 	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
@@ -419,7 +412,7 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		c.settle(c.based(), 0, false, why)
 		return nil, false
 	}
-	c.worker = c.worker&onPlace | uint32(worker)
+	c.worker = int32(worker)
 	l := c.Host().Listener
 	if l != nil && l.Started != nil {
 		e := c.event(ctx, worker)
@@ -450,7 +443,7 @@ func (c *Call) Fail(err error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, c.workerNumber(), true, err)
+	c.settle(ctx, int(c.worker), true, err)
 }
 
 // endRun forgets the context of an attempt, and returns what ends it, if it has one of its
@@ -471,7 +464,7 @@ func (c *Call) NotRun(why error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, c.workerNumber(), false, why)
+	c.settle(ctx, int(c.worker), false, why)
 }
 
 // Restart ends an attempt that Begin began, for a reason that is not the task's
@@ -485,7 +478,7 @@ func (c *Call) Restart(why error) {
 	}
 	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
-		e := c.event(ctx, c.workerNumber())
+		e := c.event(ctx, int(c.worker))
 		e.Err = why
 		l.Retrying(e)
 	}
@@ -493,6 +486,7 @@ func (c *Call) Restart(why error) {
 		c.seldom().lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
+	c.place.Store(nil)
 	if c.rare != nil && c.rare.relay != nil {
 		c.why.Store(nil)
 	}
@@ -521,7 +515,7 @@ func (c *Call) waited(at time.Time) time.Duration {
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		e := c.event(ctx, c.workerNumber())
+		e := c.event(ctx, int(c.worker))
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -575,7 +569,7 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry().release()
 	if c.rare != nil && c.rare.derived != nil {
-		c.rare.derived.Retire(errAttemptOver)
+		c.rare.derived.Retire(&errAttemptOver)
 		c.rare.derived = nil
 	}
 	var relays *relay
@@ -598,6 +592,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			l.Retrying(e)
 		}
 		c.attempt++
+		c.place.Store(nil)
 		c.state.Store(callNew)
 		relays.settled()
 		go c.again(delay)
@@ -670,7 +665,7 @@ var errAttemptOver = errors.New("engine: the attempt that the context belongs to
 func (c *Call) Blame(ctx context.Context, part Spec, err error) error {
 	return &TaskError{
 		Task: part.Task, Engine: c.Host().Name,
-		Worker: c.workerNumber(), Attempt: int(c.attempt), Err: c.blame(ctx, err),
+		Worker: int(c.worker), Attempt: int(c.attempt), Err: c.blame(ctx, err),
 	}
 }
 
