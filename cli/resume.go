@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -92,7 +95,7 @@ func (p *prior) missing() (n int) {
 }
 
 // takeUp finds the run that the flags name, and reads what it has done.
-func (a *app) takeUp(f *runFlags) (*prior, error) {
+func (a *app) takeUp(ctx context.Context, f *runFlags) (*prior, error) {
 	if f.resume != "" && f.rerun != "" {
 		return nil, usageError(errors.New("--resume and --rerun-failed exclude one another"), "--resume, which also does what failed")
 	}
@@ -103,6 +106,9 @@ func (a *app) takeUp(f *runFlags) (*prior, error) {
 	}
 	if p.info, err = a.findRun(store, f.resume+f.rerun); err != nil {
 		return nil, err
+	}
+	if p.info, err = released(ctx, p.info); err != nil {
+		return nil, usageError(err, a.name+" runs ls")
 	}
 	if p.args, err = argsOf(p.info); err != nil {
 		return nil, usageError(fmt.Errorf("the record of run %s cannot be read: %w", p.info.ID, err), a.name+" runs ls")
@@ -119,6 +125,36 @@ func (a *app) takeUp(f *runFlags) (*prior, error) {
 	return p, nil
 }
 
+// released returns what is known of a run whose process may be gone. A process that was
+// killed while it started a command leaves its record, for a moment, to the one that is to
+// become that command: this waits for it.
+func released(ctx context.Context, run record.Info) (record.Info, error) {
+	const most = time.Second
+	for pause := time.Millisecond; run.State == record.Running && !alive(run.Run.PID) && pause < most; pause *= 2 {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return run, context.Cause(ctx)
+		}
+		var err error
+		if run, err = record.Stat(run.Path); err != nil {
+			return run, err
+		}
+	}
+	return run, nil
+}
+
+// alive reports whether there is a process of that number on this machine, as far as the
+// system tells.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	err = p.Signal(syscall.Signal(0))
+	return err == nil || errors.Is(err, os.ErrPermission)
+}
+
 // findRun finds a run by last, its ID, the begin of it, or its file.
 func (a *app) findRun(store record.Store, name string) (record.Info, error) {
 	info, err := store.Find(name)
@@ -133,7 +169,7 @@ func (a *app) findRun(store record.Store, name string) (record.Info, error) {
 
 // resume takes up a run.
 func (a *app) resume(cmd *cobra.Command, f *runFlags, args []string) error {
-	p, err := a.takeUp(f)
+	p, err := a.takeUp(cmd.Context(), f)
 	if err != nil {
 		return err
 	}

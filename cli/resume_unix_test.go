@@ -63,21 +63,20 @@ echo "<$1>"`
 
 // A manhunt is a run that is killed again and again, and taken up each time.
 type manhunt struct {
-	t        *testing.T
-	rnd      *rand.Rand
-	dir      string
-	store    record.Store
-	env      []string
-	flags    []string
-	work     []string         // behind the flags
-	atMost   int              // how many inputs may be begun and not recorded as done
-	inputs   []string         // some are there more than once
-	done     []map[string]int // after each round, how many of each input are recorded as done
-	kills    int
-	repeated int // the most that a round had begun and not recorded as done
+	t      *testing.T
+	rnd    *rand.Rand
+	dir    string
+	store  record.Store
+	env    []string
+	flags  []string
+	work   []string         // behind the flags
+	atMost int              // how many inputs may be begun and not recorded as done
+	inputs []string         // some are there more than once
+	done   []map[string]int // after each round, how many of each input are recorded as done
+	kills  int
 }
 
-// batchOf is how many inputs are added when few are left.
+// newManhunt begins one; the seed decides when it kills.
 func newManhunt(t *testing.T, seed uint64) *manhunt {
 	t.Logf("seed %d", seed)
 	m := &manhunt{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir()}

@@ -326,8 +326,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if !f.quiet {
 		a.whatNext(b, past, rec)
 	}
-	unwatch()
-	page.linger(ctx, c)
+	page.linger(ctx, c, unwatch)
 	return err
 }
 

@@ -114,12 +114,12 @@ func (a *app) view(cmd *cobra.Command, f *viewOptions, name string) error {
 	}
 	v := &viewing{app: a, server: server, done: make(chan struct{})}
 	v.begin(cmd.Context(), f.noOpen)
+	defer v.endOnSignal()()
 	if _, err := fmt.Fprintln(a.Out, server.URL()); err != nil {
 		v.stop()
 		return outputError(err)
 	}
-	fmt.Fprintf(a.Err, "%s: that is run %s; Ctrl-C ends this\n", a.name, run.ID)
-	return v.wait()
+	return v.wait("that is run " + run.ID + "; Ctrl-C ends this")
 }
 
 // writePage writes the page of a record into a file.
@@ -204,11 +204,9 @@ func (v *viewing) stop() {
 	}
 }
 
-// wait waits until the page is of no use any more, or an interrupt.
-func (v *viewing) wait() error {
-	c := newControl()
-	c.on(stageDrain, v.cancel)
-	defer c.watchSignals()()
+// wait says a line, and waits until the page is of no use any more, or an interrupt.
+func (v *viewing) wait(line string) error {
+	fmt.Fprintf(v.app.Err, "%s: %s\n", v.app.name, line)
 	<-v.done
 	v.cancel()
 	if v.err != nil {
@@ -249,15 +247,23 @@ func (a *app) show(ctx context.Context, f *viewFlags, rec *recording, c *control
 	return v
 }
 
+// endOnSignal has an interrupt end the page. The function that it returns undoes this.
+func (v *viewing) endOnSignal() (undo func()) {
+	c := newControl()
+	c.on(stageDrain, v.cancel)
+	return c.watchSignals()
+}
+
 // linger keeps the page of a run that is over, unless a signal has ended that. The
-// context is that of the command.
-func (v *viewing) linger(ctx context.Context, c *control) {
+// context is that of the command; unwatch ends that signals are for the run.
+func (v *viewing) linger(ctx context.Context, c *control, unwatch func()) {
 	if v == nil || c.signaled.Load() {
 		return
 	}
 	defer context.AfterFunc(ctx, v.cancel)()
-	fmt.Fprintf(v.app.Err, "%s: the page stays until Ctrl-C: %s\n", v.app.name, v.server.URL())
-	if e, ok := errors.AsType[*exitError](v.wait()); ok {
+	defer v.endOnSignal()() // before the other one ends, as a signal between would kill
+	unwatch()
+	if e, ok := errors.AsType[*exitError](v.wait("the page stays until Ctrl-C: " + v.server.URL())); ok {
 		v.app.explain(e)
 	}
 }

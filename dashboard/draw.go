@@ -176,14 +176,7 @@ func (p *painter) lanes(rows int) {
 		p.line("Nothing has run yet.")
 		return
 	}
-	order := make([]int, len(m.lanes))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		x, y := &m.lanes[a], &m.lanes[b]
-		return cmp.Or(cmp.Compare(x.engine, y.engine), cmp.Compare(x.worker, y.worker), cmp.Compare(x.slot, y.slot))
-	})
+	order := m.laneOrder()
 	// Lanes of one engine share rows, the same number in each.
 	share := 1
 	groups := func() (all [][]int) {
@@ -349,9 +342,9 @@ func (r *runs) String() string {
 // laneName names a row of lanes.
 func (m *Model) laneName(group []int) string {
 	first, last := &m.lanes[group[0]], &m.lanes[group[len(group)-1]]
-	name := m.label(first)
+	name := m.number(first)
 	if len(group) > 1 {
-		name += "–" + m.label(last)
+		name += "–" + m.number(last)
 	}
 	return clean(m.engines[first.engine].Name) + " " + name
 }

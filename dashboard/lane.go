@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -158,7 +160,7 @@ func (m *Model) strip(engine, worker int) *strip {
 	return s
 }
 
-// process names the process of a lane, empty for this one.
+// process names the process of a lane, empty for that of the run.
 func (m *Model) process(l *lane) string {
 	if m.engines[l.engine].Kind == "processes" && l.worker > 0 {
 		return "worker " + strconv.Itoa(l.worker)
@@ -166,18 +168,67 @@ func (m *Model) process(l *lane) string {
 	return ""
 }
 
-// label names a lane within its engine.
-func (m *Model) label(l *lane) string {
-	n := len(m.strip(l.engine, l.worker).lanes)
-	switch {
-	case l.worker == 0:
-		return strconv.Itoa(l.slot)
-	case n > 1 && m.loop(l.engine):
+// number numbers a lane within its engine: by its worker, and by the lane of that if it
+// has several.
+func (m *Model) number(l *lane) string {
+	switch n := len(m.strip(l.engine, l.worker).lanes); {
+	case l.worker == 0, m.loop(l.engine):
 		return strconv.Itoa(l.slot)
 	case n > 1:
 		return strconv.Itoa(l.worker) + "." + strconv.Itoa(l.slot)
 	default:
 		return strconv.Itoa(l.worker)
+	}
+}
+
+// label names a lane within its engine.
+func (m *Model) label(l *lane) string {
+	if m.process(l) != "" {
+		return "worker " + m.number(l)
+	}
+	return "slot " + m.number(l)
+}
+
+// slot returns by which number a lane stands in its process.
+func (m *Model) slot(l *lane) int {
+	if l.worker == 0 || m.loop(l.engine) || m.process(l) != "" {
+		return l.slot
+	}
+	return l.worker
+}
+
+// laneOrder returns the lanes as they stand below one another.
+func (m *Model) laneOrder() []int {
+	order := make([]int, len(m.lanes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := &m.lanes[a], &m.lanes[b]
+		return cmp.Or(cmp.Compare(x.engine, y.engine), cmp.Compare(x.worker, y.worker), cmp.Compare(x.slot, y.slot))
+	})
+	return order
+}
+
+// sortLanes puts the lanes in their order.
+func (m *Model) sortLanes() {
+	order := m.laneOrder()
+	lanes := make([]lane, len(order))
+	place := make([]uint32, len(order))
+	for to, from := range order {
+		lanes[to] = m.lanes[from]
+		place[from] = uint32(to)
+	}
+	m.lanes = lanes
+	for _, s := range m.strips {
+		for i, id := range s.lanes {
+			s.lanes[i] = place[id]
+		}
+	}
+	for _, chunk := range m.rows.lane.chunks {
+		for i, id := range chunk {
+			chunk[i] = place[id]
+		}
 	}
 }
 

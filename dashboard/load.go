@@ -31,6 +31,7 @@ type follower struct {
 	path   string
 	reader *record.Reader
 	model  *Model
+	stat   func(path string) (record.Info, error)
 }
 
 func openFollower(path string) (*follower, error) {
@@ -38,7 +39,7 @@ func openFollower(path string) (*follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &follower{path: path, reader: r, model: NewModel()}, nil
+	return &follower{path: path, reader: r, model: NewModel(), stat: record.Stat}, nil
 }
 
 func (f *follower) close() { f.reader.Close() }
@@ -67,7 +68,7 @@ func (f *follower) read(most int) (n int, err error) {
 
 // look finds out whether a run whose log has no end still goes on.
 func (f *follower) look() {
-	info, err := record.Stat(f.path)
+	info, err := f.stat(f.path)
 	f.model.watched = true
 	f.model.died = err == nil && info.State == record.Died
 	f.model.over = err == nil && info.State != record.Running

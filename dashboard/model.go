@@ -48,7 +48,8 @@ type Model struct {
 	now     float64 // the latest time in the log, in µs
 	seq     uint64  // lines folded in
 	epoch   int     // how often rows have changed their places
-	sorted  bool    // by start
+	sorted  bool    // the rows, by start
+	ordered bool    // rows and lanes, and nothing was added since
 	engines []record.Engine
 	engine  map[int]int // index by number
 	tasks   []string
@@ -168,6 +169,7 @@ func known(v float64) float64 {
 func (m *Model) Add(line record.Line) {
 	m.seq++
 	m.end = nil // the run has gone on
+	m.ordered = false
 	switch l := line.(type) {
 	case *record.Run:
 		m.run = *l
@@ -415,7 +417,7 @@ func (m *Model) group(kind, print, text, stack string) int32 {
 	if i, ok := m.prints[print]; ok {
 		return int32(i)
 	}
-	if len(m.faults) == maxFaults {
+	if len(m.faults) >= maxFaults {
 		kind, print, text, stack = "others", "", "further kinds of errors, which are in the log", ""
 		if i, ok := m.prints[print]; ok {
 			return int32(i)
@@ -499,11 +501,32 @@ func (m *Model) addMark(k mark) {
 	m.marks = append(m.marks, k)
 }
 
-// sort orders the rows by their start, which gives them other places.
+// sort orders the rows by their start, and the lanes by engine and worker, which gives
+// them other places.
 func (m *Model) sort() {
-	if m.sorted {
+	if m.ordered {
 		return
 	}
+	if !m.sorted {
+		m.take(m.byStart())
+		m.sorted = true
+	}
+	if m.shed == 0 {
+		for _, s := range m.strips {
+			if len(s.lanes) > 1 {
+				m.repack()
+				break
+			}
+		}
+	}
+	m.sortLanes()
+	m.ordered = true
+	m.epoch++
+	m.seq++ // so that nobody takes the old places for the new
+}
+
+// byStart returns the rows in the order of their start.
+func (m *Model) byStart() []uint32 {
 	order := make([]uint32, m.rows.len())
 	keys := make([]float64, m.rows.len())
 	for i := range order {
@@ -528,17 +551,7 @@ func (m *Model) sort() {
 			break
 		}
 	}
-	m.take(order)
-	m.sorted = true
-	if m.shed > 0 {
-		return
-	}
-	for _, s := range m.strips {
-		if len(s.lanes) > 1 {
-			m.repack()
-			return
-		}
-	}
+	return order
 }
 
 // compact lets go of the oldest rows that tell least, so that half of the room is

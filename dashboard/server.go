@@ -114,7 +114,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-	case <-s.deserted(ctx, &wg):
+	case <-s.deserted(&wg):
 	}
 	close(s.closing) // the streams end
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTimeout)
@@ -131,7 +131,7 @@ func (s *Server) Serve(ctx context.Context) error {
 }
 
 // deserted returns a channel that is closed when nobody has looked for long enough.
-func (s *Server) deserted(ctx context.Context, wg *sync.WaitGroup) <-chan struct{} {
+func (s *Server) deserted(wg *sync.WaitGroup) <-chan struct{} {
 	if s.cfg.Idle <= 0 {
 		return nil
 	}

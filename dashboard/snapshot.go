@@ -189,7 +189,7 @@ func (m *Model) laneHeads(from int) []laneHead {
 	heads := make([]laneHead, 0, len(m.lanes)-from)
 	for i := from; i < len(m.lanes); i++ {
 		l := &m.lanes[i]
-		heads = append(heads, laneHead{Engine: l.engine, Process: m.process(l), Slot: l.slot, Label: m.label(l), Downs: m.downs(l)})
+		heads = append(heads, laneHead{Engine: l.engine, Process: m.process(l), Slot: m.slot(l), Label: m.label(l), Downs: m.downs(l)})
 	}
 	return heads
 }

@@ -11,8 +11,8 @@ import (
 // whoever takes the run up need not make them again. In the log of a run that [Run.Delivers]
 // no other input is done, even if its attempt has succeeded.
 type Done struct {
-	Time   time.Duration
-	Inputs [][2]int // ranges of numbers, each with its first and its last
+	Time   time.Duration // when that was known
+	Inputs [][2]int      // ranges of numbers, each with its first and its last
 }
 
 // Done says that inputs are done. There is one line for all of a call, in which numbers
