@@ -80,6 +80,7 @@ type Call struct {
 // rare is what few calls have.
 type rare struct {
 	id      uint64          // of a call that somebody hears of
+	queued  time.Time       // when the attempt was submitted, if somebody has heard of that
 	base    context.Context // of the first Start, if it is not own
 	run     context.Context // of the attempt, from its submission on, if it is not own
 	derived *cancel.Context // that endWith has made for the attempt
@@ -305,9 +306,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
 	}
 	c.wait()
-	if l := h.Listener; l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
-	}
+	c.tellSubmitted(ctx)
 	if d := c.how().QueueTimeout; d > 0 {
 		q := new(queueDeadline)
 		c.seldom().expiry = q
@@ -416,14 +415,14 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 	c.worker = int32(worker)
 	l := c.Host().Listener
 	if l != nil && l.Started != nil {
-		l.Started(c.event(ctx, worker))
+		l.Started(c.started(ctx))
 	}
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
 	}
 	if l != nil && l.Context != nil {
-		ctx = l.Context(ctx, c.event(ctx, worker))
+		ctx = l.Context(ctx, c.started(ctx))
 	}
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
@@ -489,9 +488,31 @@ func (c *Call) Restart(why error) {
 		c.why.Store(nil)
 	}
 	c.wait()
-	if l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
+	c.tellSubmitted(ctx)
+}
+
+// tellSubmitted tells the listener that the call waits from now on.
+func (c *Call) tellSubmitted(ctx context.Context) {
+	if l := c.Host().Listener; l != nil && l.Submitted != nil {
+		e := c.event(ctx, 0)
+		c.seldom().queued = e.At
+		l.Submitted(e)
 	}
+}
+
+// started returns the event that the attempt begins.
+func (c *Call) started(ctx context.Context) Event {
+	e := c.event(ctx, int(c.worker))
+	e.Waited = c.waited(e.At)
+	return e
+}
+
+// waited returns how long the attempt has waited at the given time, as far as that is known.
+func (c *Call) waited(at time.Time) time.Duration {
+	if c.rare == nil || c.rare.queued.IsZero() {
+		return 0
+	}
+	return at.Sub(c.rare.queued)
 }
 
 // Progress tells the listener how far the running call says that it is; see
@@ -569,6 +590,9 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		if l := c.Host().Listener; l != nil && l.Retrying != nil {
 			e := c.event(ctx, worker)
 			e.Err, e.Delay = err, delay
+			if !started {
+				e.Waited = c.waited(e.At)
+			}
 			l.Retrying(e)
 		}
 		c.attempt++
@@ -595,6 +619,9 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	if l := c.Host().Listener; l != nil && l.Finished != nil {
 		e := c.event(ctx, worker)
 		e.Err = err
+		if !started {
+			e.Waited = c.waited(e.At)
+		}
 		l.Finished(e)
 	}
 	var hooks []func(error)

@@ -12,11 +12,13 @@ type Event struct {
 	At      time.Time     // on the clock of the engine
 	Engine  string        // the name of the engine
 	Worker  int           // its number for the strand or process, from 1; 0 if none
+	PID     int           // the worker's process: WorkerStarted and WorkerStopped, if it is not this one
 	Call    uint64        // the call, a number unique in this process; 0 if none
 	Task    string        // the task's name; empty for a closure without one
 	Index   int           // which of a number of calls of the same task, from 0
 	Attempt int           // which attempt, from 1
 	Op      strand.Op     // what the strand waits for: Parked only
+	Waited  time.Duration // since Submitted, if the listener has that: Started, and Retrying and Finished of an attempt that did not run
 	Delay   time.Duration // the pause before the next attempt: Retrying only
 	Done    int64         // how much of the work is done: Progress only
 	Total   int64         // how much work there is, 0 if that is not known: Progress only
@@ -49,8 +51,8 @@ type Listener struct {
 
 	// Context gives an attempt its context: ctx, which has the values that the submitter
 	// of the call gave it, or one that comes from ctx and has further values, such as the
-	// span of a tracer. It is called after Started, with the same event, and must not keep
-	// ctx. A body that runs in another process does not see what it returns.
+	// span of a tracer. It is called after Started, with an event like that one, and must not
+	// keep ctx. A body that runs in another process does not see what it returns.
 	Context func(ctx context.Context, e Event) context.Context
 
 	WorkerStarted func(Event) // a worker is ready

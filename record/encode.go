@@ -70,7 +70,7 @@ func float(b []byte, name string, f float64) []byte {
 	return strconv.AppendFloat(key(b, name), f, 'g', -1, 64)
 }
 
-const hex = "0123456789abcdef"
+const hexDigits = "0123456789abcdef"
 
 // quote appends s as a JSON string. Invalid UTF-8 becomes U+FFFD.
 func quote(b []byte, s string) []byte {
@@ -94,7 +94,7 @@ func quote(b []byte, s string) []byte {
 			case '\t':
 				b = append(b, '\\', 't')
 			default: // also the one that terminals take for a command
-				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 			}
 			i++
 			from = i
@@ -109,7 +109,7 @@ func quote(b []byte, s string) []byte {
 		case r == '\u2028' || r == '\u2029': // which end a line for some readers
 			b = append(b, s[from:i]...)
 			b = append(b, `\u202`...)
-			b = append(b, hex[r&15])
+			b = append(b, hexDigits[r&15])
 			from = i + n
 		}
 		i += n

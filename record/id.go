@@ -3,6 +3,7 @@ package record
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"strings"
 	"sync"
 	"time"
 )
@@ -61,4 +62,26 @@ func encodeID(b [16]byte) string {
 		hi >>= 5
 	}
 	return string(text[:])
+}
+
+// isID reports whether s can be the ID of a run.
+func isID(s string) bool {
+	if len(s) != idLength || s[0] > '7' {
+		return false
+	}
+	for i := range len(s) {
+		if strings.IndexByte(crockford, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// idTime returns when an ID was made, to the millisecond.
+func idTime(id string) time.Time {
+	var millis int64
+	for i := range 10 {
+		millis = millis<<5 | int64(strings.IndexByte(crockford, id[i]))
+	}
+	return time.UnixMilli(millis)
 }
