@@ -62,7 +62,7 @@ type Call struct {
 
 	state   atomic.Uint32
 	attempt int32
-	worker  int32 // that runs it
+	worker  uint32 // that runs it, and the bit onPlace
 	task    string
 	index   int
 	policy  *Policy // nil: the zero Policy
@@ -75,13 +75,22 @@ type Call struct {
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
 
-	placed bool // bodyOver is to tell place
+	id     uint64        // of a call that somebody hears of
+	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
+
+// onPlace is the bit of Call.worker that says that bodyOver is to tell the place.
+const onPlace = 1 << 31
+
+// workerNumber returns the number of the worker that runs the call.
+func (c *Call) workerNumber() int { return int(c.worker &^ onPlace) }
+
+// epoch is what times count from that a call keeps, on whatever clock: only their
+// differences matter.
+var epoch = time.Now()
 
 // rare is what few calls have.
 type rare struct {
-	id      uint64          // of a call that somebody hears of
-	queued  time.Time       // when the attempt was submitted, if somebody has heard of that
 	base    context.Context // of the first Start, if it is not own
 	run     context.Context // of the attempt, from its submission on, if it is not own
 	derived *cancel.Context // that endWith has made for the attempt
@@ -209,12 +218,7 @@ func (c *Call) Waiting() bool { return c.status() == callWaiting }
 func (c *Call) Body() Body { return c.body }
 
 // ID returns the number that events give to the call, or 0 if nobody listens.
-func (c *Call) ID() uint64 {
-	if c.rare == nil {
-		return 0
-	}
-	return c.rare.id
-}
+func (c *Call) ID() uint64 { return c.id }
 
 // Context returns the context of the attempt, from its submission on. It may be called
 // by the executor that has the call, and not after the call is complete.
@@ -274,8 +278,8 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if c.placed {
-		c.placed = false
+	if c.worker&onPlace != 0 {
+		c.worker &^= onPlace
 		(*c.place.Load()).Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
@@ -298,7 +302,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 			c.seldom().base = ctx
 		}
 		if h.Listener != nil {
-			c.seldom().id = nextID.Add(1)
+			c.id = nextID.Add(1)
 		}
 	}
 	if c.host.Load() != h {
@@ -359,7 +363,7 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
 	c.place.Store(p)
-	c.placed = true
+	c.worker |= onPlace
 	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
@@ -391,7 +395,10 @@ func (c *Call) runBody(ctx, run context.Context) {
 		}
 	}()
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		if run.Value(ProgressKey{}) != any((*seat)(c)) {
+			// It has not come by Derive.
+			run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		}
 	}
 	if trace.IsEnabled() {
 		err = c.tracedRun(run)
@@ -418,7 +425,7 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		c.settle(c.based(), 0, false, why)
 		return nil, false
 	}
-	c.worker = int32(worker)
+	c.worker = c.worker&onPlace | uint32(worker)
 	l := c.Host().Listener
 	if l != nil && l.Started != nil {
 		l.Started(c.started(ctx))
@@ -450,7 +457,7 @@ func (c *Call) Fail(err error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, int(c.worker), true, err)
+	c.settle(ctx, c.workerNumber(), true, err)
 }
 
 // endRun forgets the context of an attempt, and returns what ends it, if it has one of its
@@ -475,7 +482,7 @@ func (c *Call) NotRun(why error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, int(c.worker), false, why)
+	c.settle(ctx, c.workerNumber(), false, why)
 }
 
 // Restart ends an attempt that Begin began, for a reason that is not the task's
@@ -489,7 +496,7 @@ func (c *Call) Restart(why error) {
 	}
 	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
-		e := c.event(ctx, int(c.worker))
+		e := c.event(ctx, c.workerNumber())
 		e.Err = why
 		l.Retrying(e)
 	}
@@ -508,31 +515,31 @@ func (c *Call) Restart(why error) {
 func (c *Call) tellSubmitted(ctx context.Context) {
 	if l := c.Host().Listener; l != nil && l.Submitted != nil {
 		e := c.event(ctx, 0)
-		c.seldom().queued = e.At
+		c.queued = e.At.Sub(epoch)
 		l.Submitted(e)
 	}
 }
 
 // started returns the event that the attempt begins.
 func (c *Call) started(ctx context.Context) Event {
-	e := c.event(ctx, int(c.worker))
+	e := c.event(ctx, c.workerNumber())
 	e.Waited = c.waited(e.At)
 	return e
 }
 
 // waited returns how long the attempt has waited at the given time, as far as that is known.
 func (c *Call) waited(at time.Time) time.Duration {
-	if c.rare == nil || c.rare.queued.IsZero() {
+	if c.queued == 0 {
 		return 0
 	}
-	return at.Sub(c.rare.queued)
+	return at.Sub(epoch) - c.queued
 }
 
 // Progress tells the listener how far the running call says that it is; see
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		e := c.event(ctx, int(c.worker))
+		e := c.event(ctx, c.workerNumber())
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -643,11 +650,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	}
 	// A complete call keeps nothing alive that it needed to run, but the values of
 	// its context.
-	if id := c.ID(); id != 0 {
-		c.rare = &rare{id: id}
-	} else {
-		c.rare = nil
-	}
+	c.rare = nil
 	c.state.Store(callDone)
 	c.body.Done(err)
 	for _, f := range hooks {
