@@ -121,12 +121,11 @@ func (c *collector) line(line record.Line) error {
 	return nil
 }
 
-// add hands an item to the sorter, with a copy of its tail.
+// add hands an item to the sorter.
 func (c *collector) add(it item, tail *fields) error {
 	c.buf = tail.b
 	it.at = max(it.at, 0)
-	it.tail = append([]byte(nil), tail.b...)
-	return c.sorter.add(it)
+	return c.sorter.add(it, tail.b)
 }
 
 func (c *collector) fields() *fields { return &fields{b: c.buf[:0]} }
@@ -265,7 +264,6 @@ func µs(d time.Duration) int64 { return d.Microseconds() }
 type trace struct {
 	*account
 	w       *bufio.Writer
-	err     error
 	b       []byte
 	events  int
 	pids    map[int32]int // of engines

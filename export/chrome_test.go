@@ -21,7 +21,7 @@ type event struct {
 	Ph   string
 	Pid  json.Number
 	Tid  json.Number
-	Ts   json.Number
+	TS   json.Number
 	Dur  json.Number
 	Tts  json.Number
 	Tdur json.Number
@@ -90,7 +90,7 @@ func validate(text []byte) (chromeTrace, []string) {
 			v.metadata(e)
 			continue
 		}
-		ts := v.integer("ts", e.Ts, 62)
+		ts := v.integer("ts", e.TS, 62)
 		if ts < now {
 			v.errorf("it is at %d, after one at %d", ts, now)
 		}
@@ -170,7 +170,7 @@ func (v *validator) event(e event, ts int64) {
 		id := v.integer("id", e.ID, 62)
 		// The importer gives the flow to the innermost slice that is open on the thread:
 		// that must be the one which was written just before.
-		if last, ok := v.latest[tid]; !ok || last.Ts != e.Ts || len(v.open[tid]) == 0 {
+		if last, ok := v.latest[tid]; !ok || last.TS != e.TS || len(v.open[tid]) == 0 {
 			v.errorf("flow %d has no slice to bind to", id)
 		}
 		if e.Ph == "f" && e.Bp != "e" {
@@ -300,7 +300,7 @@ func TestChromeUnfinished(t *testing.T) {
 	got := make(map[string]string)
 	for _, e := range tr.TraceEvents {
 		if e.Ph == "X" {
-			got[e.Name] += fmt.Sprint(e.Cat, " ", e.Ts, "+", e.Dur)
+			got[e.Name] += fmt.Sprint(e.Cat, " ", e.TS, "+", e.Dur)
 		}
 	}
 	if want := "map[over:ok 1000+4000 stuck:unfinished 2000+3000]"; fmt.Sprint(got) != want {

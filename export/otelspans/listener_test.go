@@ -161,7 +161,7 @@ func TestListenerFailures(t *testing.T) {
 			s := one(t, ended(), "goroutines") // a closure has the name of its engine
 			attr := make(map[string]string)
 			for _, a := range s.Events[0].Attributes {
-				attr[string(a.Key)] = a.Value.Emit()
+				attr[string(a.Key)] = a.Value.String()
 			}
 			if value(s, "braid.state") != c.state || attr["exception.type"] != c.kind || events(s) != "exception" {
 				t.Errorf("the span is\n%s", dump(tracetest.SpanStubs{s}, false))
