@@ -31,6 +31,7 @@ var examples = map[string]string{
 	`braid run --csv --from people.csv -- ./greet --name {name} --city {city}`:                 `(?m)^greet --name Ada --city London, UK$`,
 	`braid run --csv --from people.csv -- ./greet {name}`:                                      `(?m)^greet Ada$`,
 	`braid run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`:                          `^$`,
+	`braid run --env 'OUT={.}.sorted' -- sh -c 'sort "$1" > "$OUT"' sh {} ::: *.txt`:           `^$`,
 	`braid run --halt now,fail=1 -k -- make -C {} ::: */`:                                      `(?s)^made bin/.*made src/`,
 	`braid compare -- gzip -c {} ::: *.log`:                                                    `(?s)^2 inputs.*same results`,
 	`braid compare sleep 100ms 100ms 100ms 100ms`:                                              `(?s)^4 inputs.*same results.*Use .*: .*the work waits`,

@@ -36,9 +36,10 @@ type batchFlags struct {
 	set   []string
 
 	jobs     string
-	timeout  time.Duration
+	timeout  timeLimit
 	retries  int
 	backoff  string
+	retryOn  string
 	deadline time.Duration
 
 	maxTasks int
@@ -48,6 +49,8 @@ type batchFlags struct {
 	quiet    bool
 	progress string
 	color    string
+
+	recordFlags
 }
 
 func (f *batchFlags) add(fs *pflag.FlagSet) {
@@ -63,9 +66,11 @@ func (f *batchFlags) add(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.set, "set", nil, "set a field of the task's argument: `NAME=VALUE`")
 
 	fs.StringVarP(&f.jobs, "jobs", "j", "auto", "run `N` at once, or N% of the processors, or auto")
-	durationVar(fs, &f.timeout, "timeout", "stop an input that runs longer than `DURATION`")
+	fs.Var(&f.timeout, "timeout", "stop an input that runs longer than `LIMIT`: a duration or, as 300%, a part of the median")
+	fs.Lookup("timeout").DefValue = ""
 	fs.IntVar(&f.retries, "retries", 0, "try an input that failed up to `N` times more")
 	fs.StringVar(&f.backoff, "backoff", "100ms..30s", "pauses between tries, at random up to `BASE..MAX`: BASE doubles each time")
+	fs.StringVar(&f.retryOn, "retry-on", "", "try again after `FAILURES` of these kinds only, such as exit=75,timeout,signal")
 	durationVar(fs, &f.deadline, "deadline", "stop everything after `DURATION`")
 
 	fs.IntVar(&f.maxTasks, "max-tasks", 0, "on processes: replace a worker after `N` inputs")
@@ -74,6 +79,7 @@ func (f *batchFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	fs.StringVar(&f.progress, "progress", progressAuto, "show progress as `HOW`: auto, bar, plain or none")
+	f.recordFlags.add(fs)
 	fs.StringVar(&f.color, "color", "auto", "colour what is said: `WHEN` is auto, always or never")
 }
 
@@ -87,9 +93,21 @@ type plan struct {
 
 // plan reads what to do, and with which inputs, from the arguments.
 func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, error) {
-	p := &plan{}
+	p, inputs, err := f.what(a, cmd, args)
+	if err != nil {
+		return nil, err
+	}
+	p.inputs, err = f.inputs(a, inputs)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// what reads what to do from the arguments, and which of them are inputs.
+func (f *batchFlags) what(a *app, cmd *cobra.Command, args []string) (p *plan, inputs []string, err error) {
+	p = &plan{}
 	dash := cmd.ArgsLenAtDash()
-	var inputs []string
 	switch {
 	case dash == 0: // run [flags] -- COMMAND … [::: INPUT…]
 		p.args, inputs = args, nil
@@ -97,11 +115,11 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 			p.args, inputs = args[:i], args[i+1:]
 		}
 		if len(p.args) == 0 {
-			return nil, usageError(errors.New("there is no command after --"), cmd.CommandPath()+" -- wc -l {}")
+			return nil, nil, usageError(errors.New("there is no command after --"), cmd.CommandPath()+" -- wc -l {}")
 		}
 		p.name = filepath.Base(p.args[0])
 	case len(args) == 0 || args[0] == "":
-		return nil, usageError(errors.New("it needs a task, or -- and a command"),
+		return nil, nil, usageError(errors.New("it needs a task, or -- and a command"),
 			fmt.Sprintf("%s --help; %s tasks, for a list of tasks", cmd.CommandPath(), a.name))
 	default: // run TASK [flags] [INPUT…]
 		p.task, inputs = args[0], args[1:]
@@ -111,14 +129,9 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 		}
 	}
 	if slices.Contains(inputs, ":::") {
-		return nil, usageError(errors.New("::: stands among the inputs: it comes once, before all of them"), cmd.CommandPath()+" … ::: A B C")
+		return nil, nil, usageError(errors.New("::: stands among the inputs: it comes once, before all of them"), cmd.CommandPath()+" … ::: A B C")
 	}
-	cfg, err := f.inputs(a, inputs)
-	if err != nil {
-		return nil, err
-	}
-	p.inputs = cfg
-	return p, nil
+	return p, inputs, nil
 }
 
 // inputs says where the inputs come from.
@@ -162,10 +175,13 @@ func noInput() error {
 }
 
 // work makes what the plan asks for. Close must be called when it is done.
-func (f *batchFlags) work(p *plan, jobs int, c *control) (w work, closeWork func(), err error) {
+func (f *batchFlags) work(p *plan, jobs int, c *control, how *commandFlags) (w work, closeWork func(), err error) {
 	if p.task != "" {
 		if f.shell {
 			return nil, nil, usageError(errors.New("--shell is for commands, after --"), "")
+		}
+		if flag := how.forCommands(); flag != "" {
+			return nil, nil, usageError(fmt.Errorf("%s is for commands, after --", flag), programName()+" run "+flag+" … -- COMMAND {}")
 		}
 		set := f.set
 		if f.out != "" {
@@ -177,19 +193,35 @@ func (f *batchFlags) work(p *plan, jobs int, c *control) (w work, closeWork func
 	if f.out != "" || len(f.set) > 0 {
 		return nil, nil, usageError(errors.New("--out and --set are for tasks, not for commands"), "")
 	}
-	return f.commandWork(p, jobs, c)
+	return f.commandWork(p, jobs, c, how)
 }
 
-func (f *batchFlags) commandWork(p *plan, jobs int, c *control) (work, func(), error) {
-	t, err := template.Parse(p.args, template.Options{
+// placeholders says which placeholders there are for the inputs of a plan.
+func (f *batchFlags) placeholders(p *plan) template.Options {
+	return template.Options{
 		Shell:   f.shell,
 		Keys:    p.inputs.Named(),
 		Columns: p.inputs.Format == input.CSV || p.inputs.Format == input.NDJSON,
-	})
+	}
+}
+
+func (f *batchFlags) commandWork(p *plan, jobs int, c *control, how *commandFlags) (work, func(), error) {
+	opts := f.placeholders(p)
+	around, err := how.surroundings(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts.Filled = around.filled()
+	t, err := template.Parse(p.args, opts)
 	if err != nil {
 		return nil, nil, usageError(err, programName()+" help placeholders")
 	}
-	runner, err := command.NewRunner(command.Config{})
+	cfg, err := how.runnerConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.Env = around.base()
+	runner, err := command.NewRunner(cfg)
 	if err != nil {
 		return nil, nil, &exitError{code: exitUsage, err: err}
 	}
@@ -209,7 +241,7 @@ func (f *batchFlags) commandWork(p *plan, jobs int, c *control) (work, func(), e
 		}
 	}
 	c.on(stageAbandon, runner.Kill)
-	w := &commandWork{template: t, runner: runner, name: p.name, slots: make(chan int, jobs)}
+	w := &commandWork{template: t, runner: runner, name: p.name, slots: make(chan int, jobs), around: around}
 	for i := range jobs {
 		w.slots <- i + 1
 	}
@@ -221,14 +253,25 @@ func (f *batchFlags) options() ([]braid.Option, error) {
 	if f.retries < 0 {
 		return nil, usageError(fmt.Errorf("--retries %d: it cannot be negative", f.retries), "--retries 3, for up to three more tries")
 	}
-	if f.timeout < 0 || f.deadline < 0 {
+	if f.timeout.fixed < 0 || f.deadline < 0 {
 		return nil, usageError(errors.New("--timeout and --deadline cannot be negative"), "--timeout 30s")
 	}
 	base, most, err := parseBackoff(f.backoff)
 	if err != nil {
 		return nil, err
 	}
-	return []braid.Option{braid.Timeout(f.timeout), braid.Retry(f.retries), braid.Backoff(base, most)}, nil
+	opts := []braid.Option{braid.Timeout(f.timeout.fixed), braid.Retry(f.retries), braid.Backoff(base, most)}
+	if f.retryOn != "" {
+		if f.retries == 0 {
+			return nil, usageError(errors.New("--retry-on says after which failures to try again: how often, says --retries"), "--retries 3 --retry-on "+f.retryOn)
+		}
+		on, err := parseRetryOn(f.retryOn)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, braid.RetryOn(on))
+	}
+	return opts, nil
 }
 
 // parseBackoff reads BASE..MAX, BASE alone, or none.

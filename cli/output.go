@@ -17,7 +17,6 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/internal/command"
-	"github.com/go-braid/braid/internal/input"
 )
 
 // A printer writes results, and what tasks print themselves: the product to out,
@@ -27,6 +26,11 @@ type printer struct {
 	to   io.Writer // standard output
 	talk talk
 	json bool
+
+	records bool    // results are wanted as JSON beside what is printed
+	live    bool    // what commands write is printed while they run
+	tagger  *tagger // nil without tags
+	gone    func()  // told when the product cannot be written; may be nil
 
 	mu  sync.Mutex
 	out *bufio.Writer // in front of to
@@ -103,24 +107,60 @@ func readerGone(err error) bool {
 
 func (p *printer) printText(r *result) error {
 	if c, ok := r.value.(*commandResult); ok {
-		return p.copyOutputs(c)
+		if p.live {
+			return nil // it is there already
+		}
+		return p.copyOutputs(c, p.tagger.tag(r.item, r.seq, c.slot))
 	}
 	if r.err != nil {
 		return nil
+	}
+	if p.tagger != nil {
+		_, err := tagged{p.tagger.tag(r.item, r.seq, r.slot), bytes.NewReader(r.text)}.WriteTo(p.out)
+		return err
 	}
 	p.out.Write(r.text)
 	return p.out.WriteByte('\n')
 }
 
+// follow returns what prints the lines of a command while it runs.
+func (p *printer) follow(tag string) func(command.Stream, io.WriterTo) {
+	return func(s command.Stream, lines io.WriterTo) {
+		if s == command.Stderr {
+			p.talk.block(tagged{tag, lines})
+			return
+		}
+		p.mu.Lock()
+		failed := p.err != nil
+		if !failed {
+			_, p.err = tagged{tag, lines}.WriteTo(p.out)
+			p.push()
+		}
+		news := !failed && p.err != nil
+		p.mu.Unlock()
+		if news && p.gone != nil {
+			p.gone()
+		}
+	}
+}
+
 // copyOutputs copies what a command wrote, its errors first, since they often
 // explain the rest.
-func (p *printer) copyOutputs(c *commandResult) error {
+func (p *printer) copyOutputs(c *commandResult, tag string) error {
 	if c.Stderr != nil && c.Stderr.Size() > 0 {
 		p.push()
-		p.talk.block(c.Stderr)
+		if tag != "" {
+			p.talk.block(tagged{tag, c.Stderr})
+		} else {
+			p.talk.block(c.Stderr)
+		}
 	}
 	if c.Stdout == nil || c.Stdout.Size() == 0 {
 		return nil
+	}
+	if tag != "" {
+		_, err := tagged{tag, c.Stdout}.WriteTo(p.out)
+		return err
 	}
 	p.push() // what follows goes past the buffer, straight from file to file
 	if p.err != nil {
@@ -135,12 +175,14 @@ func (p *printer) render(r *result) error {
 	if _, ok := r.value.(*commandResult); ok {
 		return nil
 	}
-	write := resultText
-	if p.json {
-		write = marshal
-	}
 	var err error
-	if r.text, err = write(r.value); err != nil {
+	if !p.json || p.records {
+		r.text, err = resultText(r.value)
+	}
+	if err == nil && (p.json || p.records) {
+		r.json, err = marshal(r.value)
+	}
+	if err != nil {
 		return fmt.Errorf("the result, a %T, cannot be written: %w", r.value, err)
 	}
 	return nil
@@ -172,46 +214,10 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// A record is a result as JSON. Fields may be added.
-type record struct {
-	Seq      int             `json:"seq"`
-	Input    json.RawMessage `json:"input"`
-	OK       bool            `json:"ok"`
-	Result   json.RawMessage `json:"result,omitempty"`
-	Error    string          `json:"error,omitempty"`
-	Attempts int             `json:"attempts"`
-	WallS    float64         `json:"wall_s"`
-	*commandRecord
-}
-
-// A commandRecord is what a command adds to a record. Exit is -1 if a signal
-// ended it, or if it was not started.
-type commandRecord struct {
-	Command []string `json:"command"`
-	Exit    int      `json:"exit"`
-	Signal  string   `json:"signal,omitempty"`
-	Stdout  string   `json:"stdout"`
-	Stderr  string   `json:"stderr"`
-	CPUS    float64  `json:"cpu_s"`
-	MaxRSS  int64    `json:"max_rss_bytes"`
-}
-
 func (p *printer) printJSON(r *result) error {
-	rec := record{
-		Seq: r.seq, Input: inputJSON(r), OK: r.err == nil,
-		Attempts: r.attempts, WallS: r.wall.Seconds(),
-	}
-	if r.err != nil {
-		rec.Error = reason(r.err)
-	}
-	if c, ok := r.value.(*commandResult); ok {
-		var err error
-		if rec.commandRecord, err = c.record(); err != nil {
-			return err
-		}
-		rec.WallS = c.Wall.Seconds()
-	} else if r.err == nil {
-		rec.Result = r.text
+	rec, err := newRecord(r, true)
+	if err != nil {
+		return err
 	}
 	b, err := marshal(rec)
 	if err != nil {
@@ -219,43 +225,6 @@ func (p *printer) printJSON(r *result) error {
 	}
 	p.out.Write(b)
 	return p.out.WriteByte('\n')
-}
-
-func (c *commandResult) record() (*commandRecord, error) {
-	rec := &commandRecord{
-		Command: c.args, Exit: c.Code, Signal: c.Signal,
-		CPUS: (c.User + c.System).Seconds(), MaxRSS: c.MaxRSS,
-	}
-	if c.Stdout == nil {
-		rec.Exit = -1
-		return rec, nil
-	}
-	for _, o := range []struct {
-		from *command.Output
-		to   *string
-	}{{c.Stdout, &rec.Stdout}, {c.Stderr, &rec.Stderr}} {
-		var b strings.Builder
-		if _, err := o.from.WriteTo(&b); err != nil {
-			return nil, err
-		}
-		*o.to = strings.ToValidUTF8(b.String(), string(utf8.RuneError))
-	}
-	return rec, nil
-}
-
-// inputJSON writes an input as JSON, as faithfully as JSON can. One that could not
-// be read is null.
-func inputJSON(r *result) json.RawMessage {
-	if _, ok := errors.AsType[*input.Error](r.err); ok {
-		return json.RawMessage("null")
-	}
-	if r.item.Format != input.Lines {
-		if text, err := r.item.JSON(); err == nil && json.Valid(text) {
-			return text
-		}
-	}
-	text, _ := marshal(r.item.Text) // text can always be written
-	return text
 }
 
 // failure writes a failure for people: which input, and what happened.

@@ -88,8 +88,17 @@ func (f *batchFlags) workerConfig(used bool) (c engineConfig, err error) {
 	return c, nil
 }
 
-// parseSize reads a number of bytes: 1048576, 1024K or 1M, and 1MiB likewise.
+// parseSize reads how much memory a worker may have.
 func parseSize(s string) (int64, error) {
+	n, err := parseBytes(s)
+	if err == nil && n < 64<<20 {
+		err = errors.New("a worker needs at least 64M to start")
+	}
+	return n, err
+}
+
+// parseBytes reads a number of bytes: 1048576, 1024K or 1M, and 1MiB likewise.
+func parseBytes(s string) (int64, error) {
 	number := strings.TrimRight(strings.ToUpper(s), "KMGTIB ")
 	unit := strings.TrimSuffix(strings.TrimSpace(strings.ToUpper(s)[len(number):]), "B")
 	if u, ok := strings.CutSuffix(unit, "I"); ok && u != "" {
@@ -106,8 +115,6 @@ func parseSize(s string) (int64, error) {
 		return 0, errors.New("no machine has so much")
 	case err != nil:
 		return 0, errors.New("it is a number of bytes, with K, M, G or T for powers of 1024")
-	case f < 64<<20:
-		return 0, errors.New("a worker needs at least 64M to start")
 	}
 	return int64(f), nil
 }

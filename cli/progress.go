@@ -255,6 +255,9 @@ func (p *progress) describe() string {
 	if p.state.skipped > 0 {
 		b.WriteString(", " + count(p.state.skipped) + " not tried")
 	}
+	if p.state.before > 0 {
+		b.WriteString(", " + count(p.state.before) + " done before")
+	}
 	b.WriteString(", " + brief(elapsed))
 	if s := elapsed.Seconds(); done > 0 && s > 0 {
 		fmt.Fprintf(&b, " (%s/s)", rate(float64(done)/s))

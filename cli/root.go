@@ -35,9 +35,10 @@ command on many inputs, compare the engines on it, and see which one to use.`,
 			return cmd.Help()
 		},
 	}
+	groupFlags(root)
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpCommand(a.helpCommand(root))
-	root.AddCommand(a.runCommand(), a.compareCommand(), a.tasksCommand(), a.tourCommand(), a.manCommand())
+	root.AddCommand(a.runCommand(), a.compareCommand(), a.runsCommand(), a.viewCommand(), a.tasksCommand(), a.tourCommand(), a.manCommand())
 	root.AddCommand(a.topics()...)
 	return root
 }
@@ -180,6 +181,9 @@ func completeBatchFlags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("memory", completeWords("256M", "512M", "1G"))
 	_ = cmd.RegisterFlagCompletionFunc("progress", completeWords(progressAuto, progressBar, progressPlain, progressNone))
 	_ = cmd.RegisterFlagCompletionFunc("color", completeWords("auto", "always", "never"))
+	_ = cmd.RegisterFlagCompletionFunc("timeout", completeWords("10s", "1m", "300%"))
+	_ = cmd.RegisterFlagCompletionFunc("retry-on", completeWords("exit=75", "timeout", "signal", "exit=75,timeout,signal"))
 	_ = cmd.RegisterFlagCompletionFunc("backoff", completeWords("100ms..30s", "1s..60s", "none"))
 	_ = cmd.MarkFlagDirname("out")
+	completeRecordFlags(cmd)
 }

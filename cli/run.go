@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/halt"
 	"github.com/go-braid/braid/internal/input"
@@ -17,6 +18,10 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	batchFlags
+	resumeFlags
+	viewFlags
+	commandFlags
+	outputFlags
 	engine     string
 	halt       string
 	keep       bool
@@ -25,7 +30,19 @@ type runFlags struct {
 }
 
 func (a *app) runCommand() *cobra.Command {
-	var f runFlags
+	cmd, f := a.newRunCommand()
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.resume != "" || f.rerun != "" {
+			return a.resume(cmd, f, args)
+		}
+		return a.run(cmd, f, args, nil)
+	}
+	return cmd
+}
+
+// newRunCommand returns the command run, which does not do anything yet, and its flags.
+func (a *app) newRunCommand() (*cobra.Command, *runFlags) {
+	f := &runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run TASK [flags] [INPUT…]\n  " + a.name + " run [flags] -- COMMAND {} … [::: INPUT…]",
 		Short: "Run a task or a command on every input",
@@ -47,26 +64,32 @@ asks that to stop, a third one kills it.`,
   ` + a.name + ` run --csv --from people.csv -- ./greet --name {name} --city {city}
   ` + a.name + ` run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`,
 		ValidArgsFunction: completeTask,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.run(cmd, &f, args)
-		},
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&f.engine, "engine", defaultEngine, "run on `ENGINE`; see \""+a.name+" help engines\"")
-	f.add(fs)
+	f.batchFlags.add(fs)
+	f.commandFlags.add(fs)
+	f.outputFlags.add(fs)
 	fs.StringVar(&f.halt, "halt", "never", "stop early, as GNU parallel does: `WHEN,WHY=N`, such as soon,fail=3 or now,success=1")
 	fs.BoolVarP(&f.keep, "keep-order", "k", false, "print results in the order of the inputs")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be run, and run nothing")
 	fs.StringVar(&f.exitStatus, "exit-status", exitAny, "what the exit code says of failures: `WHICH` is any, first, count or max")
 	_ = cmd.RegisterFlagCompletionFunc("engine", completeWords(engineNames()...))
 	completeBatchFlags(cmd)
+	f.commandFlags.complete(cmd)
+	f.outputFlags.complete(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
 	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
-	return cmd
+	f.resumeFlags.add(fs)
+	f.viewFlags.add(fs)
+	_ = cmd.RegisterFlagCompletionFunc("resume", a.completeRun)
+	_ = cmd.RegisterFlagCompletionFunc("rerun-failed", a.completeRun)
+	return cmd, f
 }
 
-func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+// run does a run. Past, if it is not nil, is the one that it takes up.
+func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) error {
 	ctx := cmd.Context()
 	var err error
 	if a.style, err = styleFor(f.color, a.Err); err != nil {
@@ -90,6 +113,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return usageError(fmt.Errorf("--halt: %w", err), "--halt soon,fail=3")
 	}
+	if _, err := parseKeepRule(f.keepRuns); err != nil {
+		return err
+	}
 	status, err := parseExitStatus(f.exitStatus)
 	if err != nil {
 		return err
@@ -99,6 +125,13 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return err
 	}
 	p, err := f.plan(a, cmd, args)
+	if err != nil {
+		return err
+	}
+	if err := f.check(p); err != nil {
+		return err
+	}
+	tagger, err := f.tagger(f.placeholders(p))
 	if err != nil {
 		return err
 	}
@@ -113,33 +146,63 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		jobs = kind.auto // a command is a process whatever the engine is
 	}
 	c := newControl()
-	w, closeWork, err := f.work(p, jobs, c)
+	w, closeWork, err := f.work(p, jobs, c, &f.commandFlags)
 	if err != nil {
 		return err
 	}
 	defer closeWork()
+	hash := f.identity(p).hash()
 	if f.dryRun {
-		return a.dryRun(ctx, w, p.inputs)
+		return a.dryRun(ctx, w, p.inputs, func(e *entry) { past.look(hash, e) })
 	}
 
 	prog, err := newProgress(f.progress, a.name, a.Err, f.quiet)
 	if err != nil {
 		return err
 	}
-	// The clock of each result comes from the engine's events.
-	clock := &stopwatch{}
-	stdout := prog.beside(a.Out)
-	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json}
-	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, clock.listener(), out.line, prog.line
-	handle, err := kind.open(cfg)
+	kept, err := f.keeper(p)
 	if err != nil {
 		prog.close(false)
 		return err
 	}
+	// The clock of each result comes from the engine's events.
+	clock := &stopwatch{}
+	stdout := prog.beside(a.Out)
+	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json, tagger: tagger}
+	out.gone = func() { c.raise(stageTerminate, exitUsage, nil) }
+	rec := a.record(&f.recordFlags, f.view, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
+	defer rec.cleanUp()
+	rec.watch(w)
+	w, heard := f.watch(w, out, kept, func(m slowMark) {
+		if !f.quiet {
+			prog.line(a.name + ": " + m.String())
+		}
+		rec.slowMark(m)
+	})
+	chosen := "" // by whom the engine was
+	if cmd.Flags().Changed("engine") {
+		chosen = "--engine"
+	}
+	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
+	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(kind, p, jobs, chosen))...)
+	handle, err := kind.open(cfg)
+	if err != nil {
+		rec.discard()
+		prog.close(false)
+		return err
+	}
+	p.inputs.Stdin = rec.keep(p.inputs)
+	look := func(e *entry) {
+		rec.look(e)
+		past.look(hash, e)
+	}
 	if handle.kill != nil {
 		c.on(stageAbandon, handle.kill)
 	}
-	c.comment = func(stage int32) { prog.line(a.name + ": " + stageComment(stage)) }
+	c.comment = func(stage int32) {
+		prog.line(a.name + ": " + stageComment(stage))
+		rec.mark("stopped", stageComment(stage))
+	}
 	defer c.watchSignals()()
 	if f.deadline > 0 {
 		defer time.AfterFunc(f.deadline, func() {
@@ -155,60 +218,90 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if policy.Then != halt.Continue {
+	if policy.Then != halt.Continue || f.timeout.percent > 0 {
 		// What waits in the engine's queue may start before the loop has seen
-		// the result that stops the run.
+		// the result that stops the run, or makes a median.
 		b.window = min(b.window, jobs)
 	}
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}
+	var left leaks
 	b.render = out.render
+	b.begin = rec.begin
+	b.idle = func() {
+		out.flush()
+		kept.flush()
+		if out.failed() == nil {
+			rec.flushed()
+		}
+	}
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
+		kept.add(r)
+		left.note(r)
+		rec.emitted(r)
 		out.print(r)
+		if rec.full() {
+			b.idle()
+		}
 		prog.update(b.tally, b.knownTotal())
 		if out.failed() != nil {
 			c.raise(stageTerminate, exitUsage, nil)
 		}
 		c.stopIfBroken(r)
 	}
-	b.idle = out.flush
-	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
+	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), look))
+	prog.update(b.tally, b.knownTotal())
 	stopped, why := c.reason()
 	var closing error
 	if c.stage() < stageAbandon {
 		// Nothing is in flight, so this does not wait for tasks.
 		closing = handle.close(context.WithoutCancel(ctx))
 	}
-	out.flush()
-	if handle.remark != nil && !f.quiet {
-		if s := handle.remark(); s != "" {
-			prog.line(a.name + ": " + s)
+	b.idle()
+	notKept := kept.close()
+	for _, remark := range []func() string{handle.remark, left.remark} {
+		if remark != nil && !f.quiet {
+			if s := remark(); s != "" {
+				prog.line(a.name + ": " + s)
+			}
 		}
+	}
+	err = func() error {
+		switch {
+		case closing != nil:
+			return &exitError{code: exitUsage, err: closing}
+		case out.failed() != nil:
+			return outputError(out.failed())
+		case notKept != nil:
+			return notKept
+		case ctx.Err() != nil:
+			return &exitError{code: exitUsage, err: context.Cause(ctx)}
+		case stopped == exitHalted && b.leftOut():
+			e := &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
+			if b.tally.failed > 0 && status.which != exitAny {
+				e.code = status.code(b.tally)
+			}
+			return e
+		case stopped != 0 && stopped != exitHalted:
+			return &exitError{code: stopped, err: why}
+		case b.tally.read == 0:
+			return noInput()
+		}
+		return exit(status.code(b.tally))
+	}()
+	if b.tally.read == 0 {
+		rec.discard() // there is nothing to look at
+	} else {
+		rec.close(b.tally, err)
 	}
 	prog.close(b.tally.read > 0)
-
-	switch {
-	case closing != nil:
-		return &exitError{code: exitUsage, err: closing}
-	case out.failed() != nil:
-		return outputError(out.failed())
-	case ctx.Err() != nil:
-		return &exitError{code: exitUsage, err: context.Cause(ctx)}
-	case stopped == exitHalted && b.leftOut():
-		e := &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
-		if b.tally.failed > 0 && status.which != exitAny {
-			e.code = status.code(b.tally)
-		}
-		return e
-	case stopped != 0 && stopped != exitHalted:
-		return &exitError{code: stopped, err: why}
-	case b.tally.read == 0:
-		return noInput()
+	if !f.quiet {
+		a.whatNext(b, past, rec)
 	}
-	return exit(status.code(b.tally))
+	return err
 }
 
 func stageComment(stage int32) string {
@@ -222,11 +315,15 @@ func stageComment(stage int32) string {
 }
 
 // dryRun prints what would be run.
-func (a *app) dryRun(ctx context.Context, w work, cfg input.Config) error {
+func (a *app) dryRun(ctx context.Context, w work, cfg input.Config, look func(*entry)) error {
 	out := bufio.NewWriter(a.Out)
 	seq, failed := 0, 0
 	for it, err := range input.Items(ctx, cfg) {
 		seq++
+		e := entry{item: it, err: err}
+		if look(&e); e.turn != hasTurn {
+			continue
+		}
 		var line string
 		if err == nil {
 			line, err = w.describe(it, seq)

@@ -16,6 +16,7 @@ type stopwatch struct {
 // An interval is the last attempt at a call.
 type interval struct {
 	attempt      int // from 1
+	worker       int // from 1
 	began, ended time.Time
 }
 
@@ -24,7 +25,7 @@ func (s *stopwatch) listener() *engine.Listener {
 	return &engine.Listener{
 		Started: func(e engine.Event) {
 			s.mu.Lock()
-			s.calls[e.Index] = interval{attempt: e.Attempt, began: e.At}
+			s.calls[e.Index] = interval{attempt: e.Attempt, worker: e.Worker, began: e.At}
 			s.mu.Unlock()
 		},
 		Finished: func(e engine.Event) {
@@ -48,5 +49,5 @@ func (s *stopwatch) take(r *result) {
 		return
 	}
 	delete(s.calls, r.seq)
-	r.attempts, r.wall = i.attempt, i.ended.Sub(i.began)
+	r.attempts, r.slot, r.wall = i.attempt, i.worker, i.ended.Sub(i.began)
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/asyncio"
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/input"
 	"github.com/go-braid/braid/internal/template"
+	"github.com/go-braid/braid/internal/tracecontext"
 )
 
 // taskWork runs a task that was defined with braid.Define.
@@ -61,6 +63,13 @@ type commandWork struct {
 	runner   *command.Runner
 	name     string
 	slots    chan int // the numbers of free slots
+	around   *surroundings
+	limit    *medianLimit // of each attempt; nil is none
+
+	// Each of these may be nil.
+	follow func(it input.Item, seq, slot int) func(command.Stream, io.WriterTo) // gets what a command writes while it runs
+	ran    func(seq int, out *commandResult)                                    // told of each attempt that has ended
+	keep   func(r *result) error                                                // and then this, which can make it fail
 }
 
 func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.Item, seq int, opts []braid.Option) (*braid.Future[any], error) {
@@ -69,17 +78,18 @@ func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.It
 	if _, err := w.template.Expand(it, seq, 1); err != nil {
 		return nil, err
 	}
+	if _, err := w.around.put(&command.Command{}, it, seq, 1, 0); err != nil {
+		return nil, err
+	}
 	opts = append(opts, braid.Name(w.name))
+	attempt, last := 0, &commandResult{} // attempts come one after the other
 	run := func(ctx context.Context) (any, error) {
+		attempt++
+		last.Close()
 		slot := <-w.slots
 		defer func() { w.slots <- slot }()
-		args, err := w.template.Expand(it, seq, slot)
-		if err != nil {
-			return nil, err
-		}
-		out := &commandResult{args: args}
-		out.Result, err = w.runner.Run(ctx, command.Command{Args: args})
-		return out, err
+		last = &commandResult{attempt: attempt, slot: slot}
+		return last, w.attempt(ctx, it, seq, last)
 	}
 	return braid.Go(ctx, ex, func(ctx context.Context) (any, error) {
 		if asyncio.LoopOf(ctx) == nil {
@@ -95,6 +105,34 @@ func (w *commandWork) submit(ctx context.Context, ex braid.Executor, it input.It
 	}, opts...), nil
 }
 
+// attempt runs the command for an input once.
+func (w *commandWork) attempt(ctx context.Context, it input.Item, seq int, out *commandResult) error {
+	var err error
+	if out.args, err = w.template.Expand(it, seq, out.slot); err != nil {
+		return err
+	}
+	c := command.Command{Args: out.args}
+	if out.trace, err = w.around.put(&c, it, seq, out.slot, out.attempt); err != nil {
+		return err
+	}
+	if w.follow != nil {
+		c.Follow = w.follow(it, seq, out.slot)
+	}
+	ctx, end := w.limit.bound(ctx, seq)
+	out.Result, err = w.runner.Run(ctx, c)
+	end(err)
+	if w.ran != nil {
+		w.ran(seq, out)
+	}
+	if w.keep != nil {
+		r := &result{seq: seq, item: it, value: out, err: err, attempts: out.attempt, wall: out.Wall}
+		if e := w.keep(r); e != nil {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
 func (w *commandWork) describe(it input.Item, seq int) (string, error) {
 	args, err := w.template.Expand(it, seq, 1)
 	if err != nil {
@@ -103,9 +141,13 @@ func (w *commandWork) describe(it input.Item, seq int) (string, error) {
 	return template.Join(args), nil
 }
 
-// A commandResult is the result of a command: its outputs are in files until it
-// is closed.
+// A commandResult is the result of an attempt at a command: its outputs are in files
+// until it is closed.
 type commandResult struct {
-	args []string
+	args    []string
+	attempt int // from 1
+	slot    int // that it ran in, from 1
+	trace   tracecontext.Context
+	kept    bool // by results
 	command.Result
 }

@@ -13,7 +13,7 @@ import (
 func (c *Call) Blame(ctx context.Context, part Spec, err error) error {
 	return &TaskError{
 		Task: part.Task, Engine: c.Host().Name,
-		Worker: c.workerNumber(), Attempt: int(c.attempt), Err: c.blame(ctx, err),
+		Worker: int(c.worker), Attempt: int(c.attempt), Err: c.blame(ctx, err),
 	}
 }
 

@@ -62,7 +62,7 @@ type Call struct {
 
 	state   atomic.Uint32
 	attempt int32
-	worker  uint32 // that runs it, and the bit onPlace
+	worker  int32 // that runs it
 	task    string
 	index   int
 	policy  *Policy // nil: the zero Policy
@@ -70,7 +70,7 @@ type Call struct {
 
 	own   cancel.Context // see Derive
 	host  atomic.Pointer[Host]
-	place atomic.Pointer[Place]         // where it runs, if that is a Place
+	place atomic.Pointer[Place]         // where the attempt runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
@@ -78,12 +78,6 @@ type Call struct {
 	id     uint64        // of a call that somebody hears of
 	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
-
-// onPlace is the bit of Call.worker that says that bodyOver is to tell the place.
-const onPlace = 1 << 31
-
-// workerNumber returns the number of the worker that runs the call.
-func (c *Call) workerNumber() int { return int(c.worker &^ onPlace) }
 
 // epoch is what times count from that a call keeps, on whatever clock: only their
 // differences matter.
@@ -189,8 +183,9 @@ func (c *Call) Cancel(cause error) {
 	}
 }
 
-// Retire ends the context that Derive made when the call is complete.
-func (c *Call) Retire(cause error) { c.own.Retire(cause) }
+// Retire ends the context that Derive made when the call is complete. The cause is a
+// variable that does not change, so that the call need not keep more than its address.
+func (c *Call) Retire(cause *error) { c.own.Retire(cause) }
 
 // Claim takes a waiting call for the caller, who must run or refuse it: of several
 // who try, one succeeds. An executor need not use it if only one of its strands
@@ -278,9 +273,8 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if c.worker&onPlace != 0 {
-		c.worker &^= onPlace
-		(*c.place.Load()).Over(c)
+	if p := c.place.Load(); p != nil {
+		(*p).Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
 		f := c.rare.after
@@ -363,7 +357,6 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
 	c.place.Store(p)
-	c.worker |= onPlace
 	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
@@ -425,7 +418,7 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		c.settle(c.based(), 0, false, why)
 		return nil, false
 	}
-	c.worker = c.worker&onPlace | uint32(worker)
+	c.worker = int32(worker)
 	l := c.Host().Listener
 	if l != nil && l.Started != nil {
 		l.Started(c.started(ctx))
@@ -457,7 +450,7 @@ func (c *Call) Fail(err error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, c.workerNumber(), true, err)
+	c.settle(ctx, int(c.worker), true, err)
 }
 
 // endRun forgets the context of an attempt, and returns what ends it, if it has one of its
@@ -482,7 +475,7 @@ func (c *Call) NotRun(why error) {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, c.workerNumber(), false, why)
+	c.settle(ctx, int(c.worker), false, why)
 }
 
 // Restart ends an attempt that Begin began, for a reason that is not the task's
@@ -496,7 +489,7 @@ func (c *Call) Restart(why error) {
 	}
 	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
-		e := c.event(ctx, c.workerNumber())
+		e := c.event(ctx, int(c.worker))
 		e.Err = why
 		l.Retrying(e)
 	}
@@ -504,6 +497,7 @@ func (c *Call) Restart(why error) {
 		c.seldom().lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
+	c.place.Store(nil)
 	if c.rare != nil && c.rare.relay != nil {
 		c.why.Store(nil)
 	}
@@ -522,7 +516,7 @@ func (c *Call) tellSubmitted(ctx context.Context) {
 
 // started returns the event that the attempt begins.
 func (c *Call) started(ctx context.Context) Event {
-	e := c.event(ctx, c.workerNumber())
+	e := c.event(ctx, int(c.worker))
 	e.Waited = c.waited(e.At)
 	return e
 }
@@ -539,7 +533,7 @@ func (c *Call) waited(at time.Time) time.Duration {
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		e := c.event(ctx, c.workerNumber())
+		e := c.event(ctx, int(c.worker))
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -593,7 +587,7 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry().release()
 	if c.rare != nil && c.rare.derived != nil {
-		c.rare.derived.Retire(errAttemptOver)
+		c.rare.derived.Retire(&errAttemptOver)
 		c.rare.derived = nil
 	}
 	var relays *relay
@@ -616,6 +610,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			l.Retrying(e)
 		}
 		c.attempt++
+		c.place.Store(nil)
 		c.state.Store(callNew)
 		relays.settled()
 		go c.again(delay)

@@ -18,7 +18,7 @@ import (
 func (c *Call) traced(ctx context.Context) context.Context {
 	ctx, c.seldom().task = trace.NewTask(ctx, c.title())
 	trace.Log(ctx, "braid", "index "+strconv.Itoa(c.index)+", attempt "+strconv.Itoa(int(c.attempt))+
-		", worker "+strconv.Itoa(c.workerNumber())+" of "+c.Host().Name)
+		", worker "+strconv.Itoa(int(c.worker))+" of "+c.Host().Name)
 	return ctx
 }
 

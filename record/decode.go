@@ -77,6 +77,8 @@ func newLine(kind string) Line {
 		return new(Mark)
 	case "advice":
 		return new(Advice)
+	case "done":
+		return new(Done)
 	case "dropped":
 		return new(Dropped)
 	case "end":
@@ -122,6 +124,8 @@ func (r *Run) field(key []byte, s *scanner) bool {
 		r.Dir = s.text()
 	case "parent":
 		r.Parent = s.text()
+	case "delivers":
+		r.Delivers = s.flag()
 	default:
 		return false
 	}

@@ -147,6 +147,7 @@ func (r *Run) append(b []byte) []byte {
 	b = text(b, "hash", r.Hash)
 	b = text(b, "dir", r.Dir)
 	b = text(b, "parent", r.Parent)
+	b = flag(b, "delivers", r.Delivers)
 	return append(b, '}')
 }
 

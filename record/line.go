@@ -8,7 +8,7 @@ import "time"
 const Schema = "braid.record/1"
 
 // A Line is one line of a log: a *Run, *Engine, *Input, *Start, *Span, *Error,
-// *Retry, *Output, *Worker, *Progress, *Sample, *Mark, *Advice, *Dropped or *End.
+// *Retry, *Output, *Worker, *Progress, *Sample, *Mark, *Advice, *Done, *Dropped or *End.
 //
 // Times in lines are durations since the Wall time of the run, on the monotonic
 // clock, in whole microseconds.
@@ -41,6 +41,10 @@ type Run struct {
 	Hash   string   // of the task and its parameters; see [Key]
 	Dir    string   // the working directory
 	Parent string   // the ID of the run that this one takes up again
+
+	// Delivers says that results go somewhere, such as to standard output, and that
+	// an input is done once its result is there; see [Done].
+	Delivers bool
 }
 
 // An Engine line introduces an engine, before any line that names its number.

@@ -67,4 +67,20 @@ type Command struct {
 	// *os.File itself, which fits input of any length. Anything else is read to
 	// its end into the spool before the command starts.
 	Stdin io.Reader
+
+	// Follow, if it is set, is handed what the command writes, while it runs, as
+	// whole lines; at its end also a last line that lacks its newline, and then
+	// Run returns. The calls for one command come one at a time, from any
+	// goroutine. Lines can be written once, before Follow returns. The outputs of
+	// the Result hold everything all the same.
+	Follow func(s Stream, lines io.WriterTo)
 }
+
+// A Stream is one of the two outputs of a command.
+type Stream uint8
+
+// The outputs of a command.
+const (
+	Stdout Stream = iota + 1
+	Stderr
+)

@@ -14,6 +14,7 @@ import (
 type Output struct {
 	size     int64
 	reusable bool // whether another command may get the file, once nobody has it
+	alone    bool // nobody else has it: the command has ended, so nobody ever will
 
 	mu   sync.RWMutex // held while the file is read: it may soon be another's
 	file *os.File     // nil when closed
@@ -75,32 +76,44 @@ func (o *Output) WriteTo(w io.Writer) (int64, error) {
 	if o.file == nil {
 		return 0, os.ErrClosed
 	}
-	var done int64
-	if f, ok := w.(*os.File); ok && o.size > 0 {
-		done = sendFile(f, o.file, o.size)
+	return section{o.file, 0, o.size}.WriteTo(w)
+}
+
+// A section is what a file holds from one offset to another.
+type section struct {
+	file     *os.File
+	from, to int64
+}
+
+// WriteTo writes the section to w. Where the system can, the bytes go to an
+// *os.File without passing through this process.
+func (s section) WriteTo(w io.Writer) (int64, error) {
+	at := s.from
+	if f, ok := w.(*os.File); ok && at < s.to {
+		at = sendFile(f, s.file, at, s.to)
 	}
-	if done == o.size {
-		return done, nil
+	if at == s.to {
+		return at - s.from, nil
 	}
 
 	// The rest, or all: an error of sendFile, if it persists, shows here.
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	for done < o.size {
-		n, err := o.readAt(buf[:], done)
+	for at < s.to {
+		n, err := s.file.ReadAt(buf[:min(bufferSize, s.to-at)], at)
 		if n == 0 {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF // somebody truncated the file
 			}
-			return done, err
+			return at - s.from, err
 		}
 		m, err := w.Write(buf[:n])
-		done += int64(m)
+		at += int64(m)
 		if err != nil {
-			return done, err
+			return at - s.from, err
 		}
 	}
-	return done, nil
+	return at - s.from, nil
 }
 
 const bufferSize = 64 << 10

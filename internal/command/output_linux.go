@@ -6,22 +6,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendFile copies the first size bytes of src to dst in the kernel, as far as
-// it goes, and returns how many it did. It gives src's offset explicitly: the
-// one in the descriptor is shared with all processes that write to src.
-func sendFile(dst, src *os.File, size int64) int64 {
+// sendFile copies what src holds between two offsets to dst in the kernel, as far
+// as it goes, and returns the offset that it came to. It gives src's offset
+// explicitly: the one in the descriptor is shared with all processes that write to
+// src.
+func sendFile(dst, src *os.File, off, end int64) int64 {
 	out, err := dst.SyscallConn()
 	if err != nil {
-		return 0
+		return off
 	}
 	in, err := src.SyscallConn()
 	if err != nil {
-		return 0
+		return off
 	}
-	var off int64
 	send := func(from, to uintptr) (wait bool) {
-		for off < size {
-			n, err := unix.Sendfile(int(to), int(from), &off, int(min(size-off, 1<<30)))
+		for off < end {
+			n, err := unix.Sendfile(int(to), int(from), &off, int(min(end-off, 1<<30)))
 			switch {
 			case err == unix.EINTR:
 			case err == unix.EAGAIN:

@@ -5,4 +5,4 @@ package command
 import "os"
 
 // sendFile leaves all to the caller.
-func sendFile(dst, src *os.File, size int64) int64 { return 0 }
+func sendFile(dst, src *os.File, off, end int64) int64 { return off }

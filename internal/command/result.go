@@ -21,6 +21,11 @@ type Result struct {
 	// the kernel counts from before the program is loaded.
 	MaxRSS int64
 
+	// Leaked says that the command has ended, but a process that it left behind
+	// can still write to its output: it had 100 ms to end as well. What it writes
+	// later is not part of the output. Only Linux can tell.
+	Leaked bool
+
 	Stdout, Stderr *Output // what the command wrote; nil in the zero Result
 
 	spool *spool

@@ -24,16 +24,24 @@ type Config struct {
 
 	// Stop says how commands are stopped; nil means DefaultSequence.
 	Stop Sequence
+
+	// Nice is added to the niceness of this process for the commands, as nice(1)
+	// does: from -20, the most favoured, to 19, which is for what can wait. Less
+	// than 0 needs the right to it. On systems other than Linux a command has it
+	// from just after its start, on Windows as one of its classes of priority.
+	Nice int
 }
 
 // A Runner runs the commands of a batch. Its methods can be called by several
 // goroutines at once. It must be closed.
 type Runner struct {
-	spool *spool
-	null  *os.File
-	env   []string
-	stop  Sequence
-	paths sync.Map // name → path, of programs found
+	spool    *spool
+	null     *os.File
+	env      []string
+	stop     Sequence
+	start    startFunc
+	endStart func()
+	paths    sync.Map // name → path, of programs found
 
 	mu       sync.Mutex
 	running  map[*process]struct{}
@@ -55,18 +63,27 @@ func NewRunner(cfg Config) (*Runner, error) {
 		null.Close()
 		return nil, err
 	}
+	start, endStart, err := newStart(cfg.Nice)
+	if err != nil {
+		null.Close()
+		spool.close()
+		return nil, err
+	}
 	return &Runner{
-		spool:   spool,
-		null:    null,
-		env:     cfg.Env,
-		stop:    cfg.Stop.clone(),
-		running: make(map[*process]struct{}),
+		start:    start,
+		endStart: endStart,
+		spool:    spool,
+		null:     null,
+		env:      cfg.Env,
+		stop:     cfg.Stop.clone(),
+		running:  make(map[*process]struct{}),
 	}, nil
 }
 
 // Close gives back what the Runner itself holds. It is to be called when all
 // calls of Run have returned and all Results are closed.
 func (r *Runner) Close() {
+	r.endStart()
 	r.spool.close()
 	r.null.Close()
 }
@@ -142,7 +159,7 @@ func (r *Runner) Run(ctx context.Context, c Command) (Result, error) {
 		return Result{}, &StartError{Name: name, Err: err}
 	}
 	started := time.Now()
-	proc, err := os.StartProcess(path, c.Args, &os.ProcAttr{
+	proc, err := r.start(path, c.Args, &os.ProcAttr{
 		Dir:   c.Dir,
 		Env:   environ(r.env, c.Env, c.Dir),
 		Files: []*os.File{stdin, stdout.writer, stderr.writer},
@@ -166,10 +183,13 @@ func (r *Runner) Run(ctx context.Context, c Command) (Result, error) {
 	}
 
 	unwatch := context.AfterFunc(ctx, func() { p.stop(context.Cause(ctx)) })
+	unfollow := follow(c.Follow, res.Stdout, res.Stderr)
 	state, err := p.wait()
 	res.Wall = time.Since(started)
 	unwatch()
 	r.remove(p)
+	res.Leaked = awaitRelease(res.Stdout, res.Stderr)
+	unfollow()
 
 	if err := cmp.Or(err, res.Stdout.finish(), res.Stderr.finish()); err != nil {
 		return res, fmt.Errorf("%s: what became of it cannot be told: %w", display(c.Args), err)

@@ -108,3 +108,7 @@ func (s Sequence) clone() Sequence {
 	}
 	return slices.Clone(s)
 }
+
+// IsSignal reports whether there is a signal of that name, such as "SIGTERM", on this
+// system.
+func IsSignal(name string) bool { return signalNumber(name) != 0 }

@@ -36,7 +36,7 @@ func (q quoting) apply(value string) string {
 // be quoted.
 func parseScript(script string, opts Options) ([]part, error) {
 	parts, state, err := lexScript(nil, newLexer(), script, opts)
-	if err == nil && len(parts) == 1 && parts[0].kind == literal {
+	if err == nil && !opts.Filled && len(parts) == 1 && parts[0].kind == literal {
 		parts, state, err = lexScript(parts, state, " {}", opts)
 	}
 	if err == nil {

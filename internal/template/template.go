@@ -62,6 +62,10 @@ type Options struct {
 	// Shell joins the arguments with spaces to a script for a POSIX shell, in
 	// which each value is quoted; see [Parse].
 	Shell bool
+
+	// Filled says that the input reaches the command by another way, so that {}
+	// is not appended.
+	Filled bool
 }
 
 // A Command is a command line with placeholders. It does not change, so that any
@@ -122,7 +126,7 @@ func Parse(args []string, opts Options) (*Command, error) {
 	}
 
 	c := &Command{}
-	filled := false
+	filled := opts.Filled
 	for _, arg := range args {
 		parts, err := parseArg(arg, opts)
 		if err != nil {

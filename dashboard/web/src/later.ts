@@ -1,0 +1,21 @@
+// Work that a first look need not wait for.
+import { useEffect, useState } from "preact/hooks";
+
+/**
+ * The value of make, made after what is on the screen has been drawn; the one before until
+ * then, null at first. It is made anew when inputs change.
+ */
+export function useLater<T>(make: () => T, inputs: readonly unknown[]): T | null {
+  const [value, setValue] = useState<{ is: T } | null>(null);
+  useEffect(() => {
+    let timer = 0;
+    const frame = requestAnimationFrame(() => {
+      timer = window.setTimeout(() => setValue({ is: make() }), 0);
+    });
+    return () => {
+      cancelAnimationFrame(frame);
+      window.clearTimeout(timer);
+    };
+  }, inputs as unknown[]);
+  return value?.is ?? null;
+}
