@@ -15,7 +15,7 @@ const (
 	core    = "strand engine braid"
 	engines = "threading multiprocessing asyncio"
 
-	examples = core + " " + engines + " lane sim record dashboard choose cluster cli tasks"
+	examples = core + " " + engines + " lane sim record dashboard export choose cluster cli tasks"
 )
 
 // Modules of others, by what they are for.
@@ -65,7 +65,7 @@ var house = []rule{
 	{"choose", core + " " + engines + " internal/*", ""},
 	{"cluster", core + " internal/*", codec + " github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"},
 
-	{"cli", core + " " + engines + " sim record dashboard choose cluster internal/*",
+	{"cli", core + " " + engines + " sim record dashboard export choose cluster internal/*",
 		system + " " + terminal + " github.com/spf13/cobra github.com/spf13/pflag" +
 			" github.com/schollz/progressbar/v3 github.com/dustin/go-humanize github.com/agnivade/levenshtein"},
 	{"tasks", core + " asyncio internal/*", system},
