@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime/debug"
+	"runtime/trace"
 	"sync/atomic"
 	"time"
 
@@ -91,6 +92,7 @@ type rare struct {
 	hooks   []func(error)
 	expiry  *queueDeadline
 	stopRun context.CancelFunc // of an attempt that Begin began
+	task    *trace.Task        // of an attempt that Begin began, if a trace is taken
 	lastErr error              // of the last attempt that ran
 }
 
@@ -387,7 +389,11 @@ func (c *Call) runBody(ctx, run context.Context) {
 			run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
 		}
 	}
-	err = c.body.Run(run)
+	if trace.IsEnabled() {
+		err = c.tracedRun(run)
+	} else {
+		err = c.body.Run(run)
+	}
 	returned = true
 }
 
@@ -411,16 +417,17 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 	c.worker = int32(worker)
 	l := c.Host().Listener
 	if l != nil && l.Started != nil {
-		e := c.event(ctx, worker)
-		e.Waited = c.waited(e.At)
-		l.Started(e)
+		l.Started(c.started(ctx))
 	}
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
 	}
 	if l != nil && l.Context != nil {
-		ctx = l.Context(ctx, c.event(ctx, worker))
+		ctx = l.Context(ctx, c.started(ctx))
+	}
+	if trace.IsEnabled() {
+		ctx = c.traced(ctx)
 	}
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
@@ -447,6 +454,10 @@ func (c *Call) Fail(err error) {
 func (c *Call) endRun() (stop context.CancelFunc) {
 	if c.rare != nil {
 		stop, c.rare.stopRun = c.rare.stopRun, nil
+		if c.rare.task != nil {
+			c.rare.task.End()
+			c.rare.task = nil
+		}
 	}
 	return stop
 }
@@ -497,6 +508,13 @@ func (c *Call) tellSubmitted(ctx context.Context) {
 		c.queued = e.At.Sub(epoch)
 		l.Submitted(e)
 	}
+}
+
+// started returns the event that the attempt begins.
+func (c *Call) started(ctx context.Context) Event {
+	e := c.event(ctx, int(c.worker))
+	e.Waited = c.waited(e.At)
+	return e
 }
 
 // waited returns how long the attempt has waited at the given time, as far as that is known.
@@ -654,62 +672,3 @@ var nextID atomic.Uint64
 
 // errAttemptOver is the cause of a context that belongs to an attempt alone.
 var errAttemptOver = errors.New("engine: the attempt that the context belongs to is over")
-
-// Blame returns the error of a part of the call's work, of which the call answers for
-// several, as if that had been a call of its own: a [TaskError] that tells what has ended
-// ctx if that is the error.
-func (c *Call) Blame(ctx context.Context, part Spec, err error) error {
-	return &TaskError{
-		Task: part.Task, Engine: c.Host().Name,
-		Worker: int(c.worker), Attempt: int(c.attempt), Err: c.blame(ctx, err),
-	}
-}
-
-// blame puts the right light on the error of a body. One that is ctx's own is
-// marked as such, with why ctx ended: "context deadline exceeded" does not tell
-// which deadline. And one that says of another call that it was not started must
-// not be taken to say so of this one.
-func (c *Call) blame(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if strand.IsErr(ctx, err) {
-		err = &InterruptedError{Err: err, Cause: context.Cause(ctx), end: ctx.Err()}
-	}
-	if errors.Is(err, ErrNotStarted) {
-		err = &ranError{err}
-	}
-	return err
-}
-
-// A queueDeadline ends the context of a call that waits too long. Once stopped it
-// never does, so that it cannot cut short a call that runs. A nil queueDeadline
-// is none.
-type queueDeadline struct {
-	timer  *time.Timer
-	cancel context.CancelCauseFunc
-	over   *TimeoutError
-}
-
-func (q *queueDeadline) start(ctx context.Context, d time.Duration) context.Context {
-	q.over = &TimeoutError{Limit: d, Phase: PhaseQueue}
-	ctx, q.cancel = context.WithCancelCause(ctx)
-	q.timer = time.AfterFunc(d, func() { q.cancel(q.over) })
-	return ctx
-}
-
-// stop ends the waiting. If the timer has gone off already, but its function has
-// not run yet, the context is done when stop returns.
-func (q *queueDeadline) stop() {
-	if q != nil && !q.timer.Stop() {
-		q.cancel(q.over)
-	}
-}
-
-// release frees what the context holds on to; the attempt is over.
-func (q *queueDeadline) release() {
-	if q != nil {
-		q.timer.Stop()
-		q.cancel(nil)
-	}
-}

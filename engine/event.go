@@ -51,8 +51,8 @@ type Listener struct {
 
 	// Context gives an attempt its context: ctx, which has the values that the submitter
 	// of the call gave it, or one that comes from ctx and has further values, such as the
-	// span of a tracer. It is called after Started, with the same event, and must not keep
-	// ctx. A body that runs in another process does not see what it returns.
+	// span of a tracer. It is called after Started, with an event like that one, and must not
+	// keep ctx. A body that runs in another process does not see what it returns.
 	Context func(ctx context.Context, e Event) context.Context
 
 	WorkerStarted func(Event) // a worker is ready

@@ -1,8 +1,11 @@
 package export
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/go-braid/braid/record"
@@ -18,22 +21,55 @@ type account struct {
 	run     record.Run
 	engines []record.Engine // in the order of the record
 	errors  map[int]record.Error
-	inputs  map[int]record.Input     // of calls that are not complete
-	open    map[uint64]*record.Start // attempts that run
+	inputs  map[int]record.Input   // of calls that are not complete
+	open    map[run]*record.Start  // attempts that run
+	repeats map[uint64]*repetition // calls with several attempts that are not complete
 	end     *record.End
 	last    time.Duration // the latest time that a line tells
 	dropped int64         // how many events the record says that it lacks
 	lost    int           // how many lines are broken
 	broken  error         // the first of them
 
-	done int // the input of the call that the last line completed, or -1
+	whole bool // whether the last span completed its call
+	done  int  // the input of the call that the last line completed, or -1
 }
 
 func newAccount(r *record.Reader) *account {
 	return &account{
 		r: r, done: -1,
-		errors: make(map[int]record.Error), inputs: make(map[int]record.Input), open: make(map[uint64]*record.Start),
+		errors: make(map[int]record.Error), inputs: make(map[int]record.Input),
+		open: make(map[run]*record.Start), repeats: make(map[uint64]*repetition),
 	}
+}
+
+// A run is an attempt at a call.
+type run struct {
+	call    uint64
+	attempt int
+}
+
+// A repetition is how many attempts of a call have been told. They come in any order.
+type repetition struct{ told, of int }
+
+// complete reports whether s is the last thing to be told of its call.
+func (a *account) complete(s *record.Span) bool {
+	if s.Last && s.Attempt <= 1 {
+		return true
+	}
+	r := a.repeats[s.Call]
+	if r == nil {
+		r = new(repetition)
+		a.repeats[s.Call] = r
+	}
+	r.told++
+	if s.Last {
+		r.of = s.Attempt
+	}
+	if r.of == 0 || r.told < r.of {
+		return false
+	}
+	delete(a.repeats, s.Call)
+	return true
 }
 
 // next returns the next line, when it is in the account, and io.EOF after the last.
@@ -61,11 +97,11 @@ func (a *account) next() (record.Line, error) {
 		a.errors[e.Number] = e
 	case *record.Start:
 		s := *l
-		a.open[l.Call] = &s
+		a.open[run{l.Call, l.Attempt}] = &s
 		a.saw(l.Start)
 	case *record.Span:
-		delete(a.open, l.Call)
-		if l.Last && len(a.engines) < 2 { // several engines may do the same inputs
+		delete(a.open, run{l.Call, l.Attempt})
+		if a.whole = a.complete(l); a.whole && len(a.engines) < 2 { // several engines may do the same inputs
 			a.done = l.Input
 		}
 		a.saw(l.End)
@@ -98,7 +134,10 @@ func (a *account) saw(t time.Duration) { a.last = max(a.last, t) }
 // unfinished calls f with a span for each attempt that runs at the end of the record, up
 // to there.
 func (a *account) unfinished(f func(*record.Span) error) error {
-	for _, s := range sortedValues(a.open) {
+	for _, key := range slices.SortedFunc(maps.Keys(a.open), func(a, b run) int {
+		return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(a.attempt, b.attempt))
+	}) {
+		s := a.open[key]
 		if err := f(&record.Span{
 			Start: s.Start, End: max(a.last, s.Start), Queued: s.Queued, Call: s.Call, Engine: s.Engine, Worker: s.Worker,
 			Input: s.Input, Attempt: s.Attempt, PID: s.PID, Task: s.Task, State: unfinished,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,7 +36,7 @@ import (
 func Chrome(w io.Writer, r *record.Reader) error { return chrome(w, r, sortMemory) }
 
 func chrome(w io.Writer, r *record.Reader, memory int) error {
-	c := &collector{account: newAccount(r), held: make(map[uint64]*held), sorter: sorter{memory: memory}}
+	c := &collector{account: newAccount(r), chains: make(map[uint64]*chain), sorter: sorter{memory: memory}}
 	defer c.sorter.close()
 	if err := c.collect(); err != nil {
 		return err
@@ -58,19 +59,21 @@ const inputText = 256
 type collector struct {
 	*account
 	sorter sorter
-	held   map[uint64]*held // by call
-	chains uint64
+	chains map[uint64]*chain // by call
+	only   [1]attempt        // of a call that has no others
+	flows  uint64
 	before *record.Sample
 	buf    []byte
 }
 
-// held is an attempt that another one may follow, which makes a difference to its flow.
-type held struct {
-	span  record.Span
-	chain uint64
-	entry bool // something leads to it
-	input record.Input
-	delay time.Duration // before the next attempt
+// A chain is the attempts at a call of which not all have been told. A flow leads from one
+// to the next, so all are kept until then.
+type chain struct{ attempts []attempt }
+
+// An attempt is a span with the text of its input.
+type attempt struct {
+	span record.Span
+	item string
 }
 
 func (c *collector) collect() error {
@@ -81,8 +84,8 @@ func (c *collector) collect() error {
 	if err := c.account.unfinished(c.span); err != nil {
 		return err
 	}
-	for _, h := range sortedValues(c.held) {
-		if err := c.attempt(h, false); err != nil {
+	for _, ch := range sortedValues(c.chains) {
+		if err := c.emit(ch); err != nil {
 			return err
 		}
 	}
@@ -93,10 +96,6 @@ func (c *collector) line(line record.Line) error {
 	switch l := line.(type) {
 	case *record.Span:
 		return c.span(l)
-	case *record.Retry:
-		if h := c.held[l.Call]; h != nil {
-			h.delay = l.Delay
-		}
 	case *record.Worker:
 		return c.worker(l)
 	case *record.Sample:
@@ -121,71 +120,99 @@ func (c *collector) line(line record.Line) error {
 	return nil
 }
 
-// add hands an item to the sorter, with a copy of its tail.
+// add hands an item to the sorter.
 func (c *collector) add(it item, tail *fields) error {
 	c.buf = tail.b
 	it.at = max(it.at, 0)
-	it.tail = append([]byte(nil), tail.b...)
-	return c.sorter.add(it)
+	return c.sorter.add(it, tail.b)
 }
 
 func (c *collector) fields() *fields { return &fields{b: c.buf[:0]} }
 
-// span deals with an attempt, and with the one before it of the same call.
+// span deals with an attempt.
 func (c *collector) span(s *record.Span) error {
-	before := c.held[s.Call]
-	follows := before != nil && s.State != record.StateRefused &&
-		s.Attempt == before.span.Attempt+1 && µs(s.Start) > µs(before.span.Start) // or the flow would lead back
-	if before != nil {
-		delete(c.held, s.Call)
-		if err := c.attempt(before, follows); err != nil {
+	a := attempt{span: *s, item: cut(c.inputs[s.Input].Text, inputText)}
+	if s.Last && s.Attempt <= 1 && c.chains[s.Call] == nil {
+		c.only[0] = a
+		return c.emit(&chain{attempts: c.only[:]})
+	}
+	ch := c.chains[s.Call]
+	if ch == nil {
+		ch = new(chain)
+		c.chains[s.Call] = ch
+	}
+	ch.attempts = append(ch.attempts, a)
+	if s.State == unfinished || !c.whole {
+		return nil
+	}
+	delete(c.chains, s.Call)
+	return c.emit(ch)
+}
+
+// emit makes the slices of a call's attempts.
+func (c *collector) emit(ch *chain) error {
+	list := ch.attempts
+	slices.SortStableFunc(list, func(a, b attempt) int { return cmp.Compare(a.span.Attempt, b.span.Attempt) })
+	var flow uint64
+	for i := range list {
+		a := &list[i]
+		s := &a.span
+		if s.State == record.StateRefused {
+			if err := c.refused(a); err != nil {
+				return err
+			}
+			continue
+		}
+		entry := i > 0 && leads(&list[i-1].span, s)
+		if !entry {
+			c.flows++
+			flow = c.flows
+			if entry = s.Queued > 0 && s.Queued <= s.Start; entry {
+				if err := c.add(item{kind: submission, at: µs(s.Queued), engine: small(s.Engine), flow: flow, phase: 's'},
+					c.fields().text("name", nameOf(s)).text("cat", "submit")); err != nil {
+					return err
+				}
+			}
+		}
+		var p phase
+		switch exit := i+1 < len(list) && leads(s, &list[i+1].span); {
+		case entry && exit:
+			p = 't'
+		case entry:
+			p = 'f'
+		case exit:
+			p = 's'
+		}
+		var delay time.Duration
+		if next := i + 1; next < len(list) && list[next].span.Attempt == s.Attempt+1 {
+			delay = max(list[next].span.Queued-s.End, 0)
+		}
+		if err := c.attempt(a, delay, flow, p); err != nil {
 			return err
 		}
 	}
-	if s.State == record.StateRefused {
-		return c.refused(s)
-	}
-	h := &held{span: *s, input: c.inputs[s.Input], entry: follows}
-	switch {
-	case follows:
-		h.chain = before.chain
-	default:
-		c.chains++
-		h.chain = c.chains
-		h.entry = s.Queued > 0 && s.Queued <= s.Start
-		if h.entry {
-			if err := c.add(item{kind: submission, at: µs(s.Queued), engine: small(s.Engine), flow: h.chain, phase: 's'},
-				c.fields().text("name", nameOf(s)).text("cat", "submit")); err != nil {
-				return err
-			}
-		}
-	}
-	if s.Last || s.State == unfinished {
-		return c.attempt(h, false)
-	}
-	c.held[s.Call] = h
 	return nil
 }
 
-// attempt makes the slice of an attempt.
-func (c *collector) attempt(h *held, followed bool) error {
-	s := &h.span
+// leads reports whether b is the attempt after a, and begins later: a flow must not lead
+// back.
+func leads(a, b *record.Span) bool {
+	return a.State != record.StateRefused && b.State != record.StateRefused &&
+		b.Attempt == a.Attempt+1 && µs(b.Start) > µs(a.Start)
+}
+
+// attempt makes the slice of an attempt, after which there was a pause.
+func (c *collector) attempt(a *attempt, delay time.Duration, flow uint64, p phase) error {
+	s := &a.span
 	it := item{
 		kind: slice, at: µs(s.Start), dur: max(µs(s.End)-max(µs(s.Start), 0), 0),
-		engine: small(s.Engine), worker: small(s.Worker), cpu: min(max(µs(s.CPU), 0), 1<<50), flow: h.chain,
+		engine: small(s.Engine), worker: small(s.Worker), cpu: min(max(µs(s.CPU), 0), 1<<50), phase: p,
 	}
-	switch {
-	case h.entry && followed:
-		it.phase = 't'
-	case h.entry:
-		it.phase = 'f'
-	case followed:
-		it.phase = 's'
-	default:
-		it.flow = 0
+	if p != 0 {
+		it.flow = flow
 	}
 	f := c.fields().text("name", nameOf(s)).text("cat", string(s.State)).open("args")
-	f.text("item", cut(h.input.Text, inputText)).integer("input", int64(s.Input)).number("call", int64(s.Call)).number("attempt", int64(s.Attempt))
+	f.text("item", a.item).integer("input", int64(s.Input)).number("call", int64(s.Call)).number("attempt", int64(s.Attempt))
 	if s.Queued > 0 && s.Queued <= s.Start {
 		f.number("queue_us", µs(s.Start)-µs(s.Queued))
 	}
@@ -195,15 +222,16 @@ func (c *collector) attempt(h *held, followed bool) error {
 		e := c.errors[s.Err]
 		f.text("error", e.Text).text("error_kind", string(e.Kind)).text("fingerprint", e.Print)
 	}
-	f.number("retry_after_us", µs(h.delay))
+	f.number("retry_after_us", µs(delay))
 	return c.add(it, f.close())
 }
 
 // refused makes the mark of a call that never ran.
-func (c *collector) refused(s *record.Span) error {
+func (c *collector) refused(a *attempt) error {
+	s := &a.span
 	return c.add(item{kind: submission, at: µs(s.End), engine: small(s.Engine)},
 		c.fields().text("name", nameOf(s)).text("cat", string(s.State)).open("args").
-			text("item", cut(c.inputs[s.Input].Text, inputText)).integer("input", int64(s.Input)).
+			text("item", a.item).integer("input", int64(s.Input)).
 			number("call", int64(s.Call)).text("error", c.errors[s.Err].Text).close())
 }
 
@@ -265,7 +293,6 @@ func µs(d time.Duration) int64 { return d.Microseconds() }
 type trace struct {
 	*account
 	w       *bufio.Writer
-	err     error
 	b       []byte
 	events  int
 	pids    map[int32]int // of engines

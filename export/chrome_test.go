@@ -21,7 +21,7 @@ type event struct {
 	Ph   string
 	Pid  json.Number
 	Tid  json.Number
-	Ts   json.Number
+	TS   json.Number
 	Dur  json.Number
 	Tts  json.Number
 	Tdur json.Number
@@ -90,7 +90,7 @@ func validate(text []byte) (chromeTrace, []string) {
 			v.metadata(e)
 			continue
 		}
-		ts := v.integer("ts", e.Ts, 62)
+		ts := v.integer("ts", e.TS, 62)
 		if ts < now {
 			v.errorf("it is at %d, after one at %d", ts, now)
 		}
@@ -170,7 +170,7 @@ func (v *validator) event(e event, ts int64) {
 		id := v.integer("id", e.ID, 62)
 		// The importer gives the flow to the innermost slice that is open on the thread:
 		// that must be the one which was written just before.
-		if last, ok := v.latest[tid]; !ok || last.Ts != e.Ts || len(v.open[tid]) == 0 {
+		if last, ok := v.latest[tid]; !ok || last.TS != e.TS || len(v.open[tid]) == 0 {
 			v.errorf("flow %d has no slice to bind to", id)
 		}
 		if e.Ph == "f" && e.Bp != "e" {
@@ -300,7 +300,7 @@ func TestChromeUnfinished(t *testing.T) {
 	got := make(map[string]string)
 	for _, e := range tr.TraceEvents {
 		if e.Ph == "X" {
-			got[e.Name] += fmt.Sprint(e.Cat, " ", e.Ts, "+", e.Dur)
+			got[e.Name] += fmt.Sprint(e.Cat, " ", e.TS, "+", e.Dur)
 		}
 	}
 	if want := "map[over:ok 1000+4000 stuck:unfinished 2000+3000]"; fmt.Sprint(got) != want {
@@ -308,6 +308,45 @@ func TestChromeUnfinished(t *testing.T) {
 	}
 	if tr.OtherData["verdict"] != "unfinished" {
 		t.Errorf("the verdict is %v", tr.OtherData["verdict"])
+	}
+}
+
+// The attempts of a call are in any order in a record, and their flow is in that of time.
+func TestChromeFlow(t *testing.T) {
+	span := func(attempt int, from, to float64, state record.State, last bool) record.Line {
+		return &record.Span{
+			Start: at(from), End: at(to), Queued: at(from - 1), Call: 1, Engine: 1, Worker: attempt, Input: 3, Attempt: attempt,
+			Task: "t", State: state, Last: last,
+		}
+	}
+	one, two, three := span(1, 2, 3, record.StateError, false), span(2, 6, 7, record.StateError, false), span(3, 9, 10, record.StateOK, true)
+	var first string
+	for _, order := range [][]record.Line{
+		{one, two, three}, {one, three, two}, {two, one, three}, {two, three, one}, {three, one, two}, {three, two, one},
+	} {
+		text, tr := traceOf(t, log(append([]record.Line{began, &record.Engine{Number: 1}, &record.Input{Number: 3, Text: "x"}}, order...)...), sortMemory)
+		var flow []string
+		items := 0
+		for _, e := range tr.TraceEvents {
+			if e.Ph == "s" || e.Ph == "t" || e.Ph == "f" {
+				flow = append(flow, fmt.Sprint(e.Ph, e.TS))
+			}
+			if e.Args["item"] == "x" {
+				items++
+			}
+		}
+		if strings.Count(string(text), `"retry_after_us":2000`) != 1 {
+			t.Errorf("the pause of 2 ms is not in\n%s", text)
+		}
+		if got, want := strings.Join(flow, " "), "s1000 t2000 t6000 f9000"; got != want || items != 3 {
+			t.Errorf("the flow is %q, and %d attempts have their input, want %q, and 3", got, items, want)
+		}
+		if first == "" {
+			first = string(text)
+		}
+		if string(text) != first {
+			t.Errorf("in another order the trace is\n%s\ninstead of\n%s", text, first)
+		}
 	}
 }
 
@@ -372,13 +411,13 @@ func TestChromeAny(t *testing.T) {
 		if !bytes.Equal(text, pieces) {
 			t.Fatalf("sorted in pieces it is\n%s\nand else\n%s", pieces, text)
 		}
-		want, running := 0, make(map[uint64]bool)
+		want, running := 0, make(map[run]bool)
 		for _, l := range list {
 			switch l := l.(type) {
 			case *record.Start:
-				running[l.Call] = true
+				running[run{l.Call, l.Attempt}] = true
 			case *record.Span:
-				delete(running, l.Call)
+				delete(running, run{l.Call, l.Attempt})
 				if l.State != record.StateRefused {
 					want++
 				}

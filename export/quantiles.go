@@ -12,7 +12,6 @@ type quantiles struct {
 	counts   [64 * 64]uint64
 	n        uint64
 	min, max time.Duration
-	sum      time.Duration
 }
 
 func (q *quantiles) add(d time.Duration) {
@@ -21,7 +20,6 @@ func (q *quantiles) add(d time.Duration) {
 		q.min = d
 	}
 	q.max = max(q.max, d)
-	q.sum += d
 	q.n++
 	q.counts[bucket(µs(d))]++
 }
@@ -62,11 +60,4 @@ func (q *quantiles) at(p float64) time.Duration {
 		}
 	}
 	return q.max
-}
-
-func (q *quantiles) mean() time.Duration {
-	if q.n == 0 {
-		return 0
-	}
-	return q.sum / time.Duration(q.n)
 }

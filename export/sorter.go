@@ -65,17 +65,30 @@ func compareItems(a, b item) int {
 type sorter struct {
 	memory int // how much it may keep
 	items  []item
+	chunk  []byte // what is left of the memory that tails get
 	size   int
 	seq    uint64
 	runs   []*os.File
 }
 
-// add hands an item over, with its tail.
-func (s *sorter) add(it item) error {
+// chunkSize is how much memory tails share, so that not each of them is an object.
+const chunkSize = 64 << 10
+
+// add hands an item over, with a copy of its tail.
+func (s *sorter) add(it item, tail []byte) error {
 	s.seq++
 	it.seq = s.seq
+	if n := len(tail); n > chunkSize/8 {
+		it.tail = slices.Clone(tail)
+	} else {
+		if n > len(s.chunk) {
+			s.chunk = make([]byte, chunkSize)
+		}
+		it.tail, s.chunk = s.chunk[:n:n], s.chunk[n:]
+		copy(it.tail, tail)
+	}
 	s.items = append(s.items, it)
-	s.size += itemSize + cap(it.tail)
+	s.size += itemSize + len(tail)
 	if s.size < s.memory {
 		return nil
 	}
@@ -106,7 +119,7 @@ func (s *sorter) spill() error {
 		return err
 	}
 	clear(s.items)
-	s.items, s.size = s.items[:0], 0
+	s.items, s.chunk, s.size = s.items[:0], nil, 0
 	return nil
 }
 

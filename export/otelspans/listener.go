@@ -41,15 +41,21 @@ type Config struct {
 // Its functions wait for nothing but, for moments, one another, and what the provider's
 // processors do when a span begins and ends, which should be little.
 func Listener(p trace.TracerProvider, cfg Config) *engine.Listener {
-	o := &observer{tracer: p.Tracer(Name)}
-	l := &engine.Listener{Submitted: o.submitted, Context: o.began, Retrying: o.retrying, Finished: o.finished}
+	return (&observer{tracer: p.Tracer(Name)}).listener(cfg)
+}
+
+func (o *observer) listener(cfg Config) *engine.Listener {
+	l := &engine.Listener{
+		Submitted: func(engine.Event) {}, // so that others tell how long an attempt waited
+		Context:   o.began, Retrying: o.retrying, Finished: o.finished,
+	}
 	if cfg.Waits {
 		l.Parked, l.Resumed = o.parked, o.resumed
 	}
 	return l
 }
 
-// An observer knows the calls that are under way.
+// An observer knows the calls that have begun and are not complete.
 type observer struct {
 	tracer trace.Tracer
 	calls  sync.Map // by number, of *call
@@ -58,8 +64,7 @@ type observer struct {
 // A call is what is known of one. Only the events of the call touch it, which come one
 // after the other but for Parked and Resumed.
 type call struct {
-	submitted time.Time
-	before    trace.SpanContext // of the attempt before
+	before trace.SpanContext // of the attempt before
 
 	mu          sync.Mutex // for those below
 	span        trace.Span // of the attempt; nil while none runs
@@ -74,19 +79,9 @@ func (o *observer) call(number uint64) *call {
 	return nil
 }
 
-func (o *observer) submitted(e engine.Event) {
-	if c := o.call(e.Call); c != nil {
-		c.submitted = e.At
-		return
-	}
-	o.calls.Store(e.Call, &call{submitted: e.At})
-}
-
 func (o *observer) began(ctx context.Context, e engine.Event) context.Context {
-	c := o.call(e.Call)
-	if c == nil {
-		return ctx
-	}
+	x, _ := o.calls.LoadOrStore(e.Call, new(call))
+	c := x.(*call)
 	attrs := make([]attribute.KeyValue, 0, 8)
 	if e.Task != "" {
 		attrs = append(attrs, attribute.String("braid.task", e.Task))
@@ -99,7 +94,7 @@ func (o *observer) began(ctx context.Context, e engine.Event) context.Context {
 		attribute.Int64("braid.call", int64(e.Call)),
 		attribute.Int("braid.index", e.Index),
 		attribute.Int("braid.attempt", e.Attempt),
-		attribute.Float64("braid.wait", e.At.Sub(c.submitted).Seconds()))
+		attribute.Float64("braid.wait", e.Waited.Seconds()))
 	opts := []trace.SpanStartOption{trace.WithTimestamp(e.At), trace.WithAttributes(attrs...)}
 	if c.before.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: c.before}))

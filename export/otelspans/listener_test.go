@@ -161,7 +161,7 @@ func TestListenerFailures(t *testing.T) {
 			s := one(t, ended(), "goroutines") // a closure has the name of its engine
 			attr := make(map[string]string)
 			for _, a := range s.Events[0].Attributes {
-				attr[string(a.Key)] = a.Value.Emit()
+				attr[string(a.Key)] = a.Value.String()
 			}
 			if value(s, "braid.state") != c.state || attr["exception.type"] != c.kind || events(s) != "exception" {
 				t.Errorf("the span is\n%s", dump(tracetest.SpanStubs{s}, false))
@@ -209,7 +209,7 @@ func TestListenerProcesses(t *testing.T) {
 func TestListenerRefused(t *testing.T) {
 	p, ended := provider(t)
 	o := &observer{tracer: p.Tracer(Name)}
-	ex := engine.NewGoroutines(&engine.Listener{Submitted: o.submitted, Context: o.began, Retrying: o.retrying, Finished: o.finished})
+	ex := engine.NewGoroutines(o.listener(Config{}))
 	ctx, cancel := context.WithCancel(bg)
 	cancel()
 	if _, err := braid.Go(ctx, ex, func(context.Context) (int, error) { return 0, nil }).Await(bg); !errors.Is(err, engine.ErrNotStarted) {
@@ -218,6 +218,12 @@ func TestListenerRefused(t *testing.T) {
 	if spans := ended(); len(spans) > 0 {
 		t.Errorf("there are spans:\n%s", dump(spans, false))
 	}
+	none(t, o)
+}
+
+// none reports calls that are kept although they are complete.
+func none(t *testing.T, o *observer) {
+	t.Helper()
 	o.calls.Range(func(k, v any) bool {
 		t.Errorf("call %v is kept", k)
 		return true
@@ -247,8 +253,8 @@ func TestListenerWaits(t *testing.T) {
 // Many calls at once neither race nor leave anything behind.
 func TestListenerMany(t *testing.T) {
 	p, ended := provider(t)
-	o := Listener(p, Config{Waits: true})
-	pool := threading.NewPool(threading.Config{Workers: 4, Listener: o})
+	o := &observer{tracer: p.Tracer(Name)}
+	pool := threading.NewPool(threading.Config{Workers: 4, Listener: o.listener(Config{Waits: true})})
 	closed(t, pool)
 	var mu strand.Mutex
 	var wg sync.WaitGroup
@@ -270,4 +276,5 @@ func TestListenerMany(t *testing.T) {
 	}
 	wg.Wait()
 	some(t, ended(), "many", 800)
+	none(t, o)
 }

@@ -82,7 +82,7 @@ func some(t testing.TB, spans tracetest.SpanStubs, name string, n int) tracetest
 func value(s tracetest.SpanStub, key string) string {
 	for _, a := range s.Attributes {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
@@ -114,7 +114,7 @@ func dump(spans tracetest.SpanStubs, times bool) string {
 		}
 		list := func(attrs []attribute.KeyValue, indent string) {
 			for _, a := range attrs {
-				fmt.Fprintf(&b, "%s%s: %s %q\n", indent, a.Key, a.Value.Type(), a.Value.Emit())
+				fmt.Fprintf(&b, "%s%s: %s %q\n", indent, a.Key, a.Value.Type(), a.Value.String())
 			}
 		}
 		list(s.Attributes, "  ")

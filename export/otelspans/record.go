@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -42,7 +44,7 @@ func Export(ctx context.Context, r *record.Reader, p trace.TracerProvider, cfg C
 	x := &exporter{
 		tracer: p.Tracer(Name), cfg: cfg, run: run,
 		engines: make(map[int]*record.Engine), inputs: make(map[int]string), errors: make(map[int]*record.Error),
-		calls: make(map[uint64]*attempt), starts: make(map[uint64]*record.Start),
+		calls: make(map[uint64][]*record.Span), starts: make(map[start]*record.Start),
 	}
 	x.flusher, _ = p.(interface{ ForceFlush(context.Context) error })
 	x.ctx, x.root = x.tracer.Start(ctx, cmp.Or(run.Name, run.Task, "braid"), trace.WithTimestamp(run.Wall),
@@ -70,8 +72,8 @@ type exporter struct {
 	engines map[int]*record.Engine
 	inputs  map[int]string
 	errors  map[int]*record.Error
-	calls   map[uint64]*attempt      // the last attempt at calls that are not complete
-	starts  map[uint64]*record.Start // attempts that run
+	calls   map[uint64][]*record.Span // attempts at calls of which not all have been told
+	starts  map[start]*record.Start   // attempts that run
 	last    time.Duration
 	end     *record.End
 	broken  *record.SyntaxError
@@ -80,11 +82,10 @@ type exporter struct {
 	spans   int // since the last flush
 }
 
-// An attempt is one that another one may follow. Its span is not ended before it is known
-// whether one does, and after how long.
-type attempt struct {
-	span trace.Span
-	end  time.Time
+// A start is an attempt that runs.
+type start struct {
+	call    uint64
+	attempt int
 }
 
 func (x *exporter) read(r *record.Reader) error {
@@ -112,13 +113,8 @@ func (x *exporter) read(r *record.Reader) error {
 		case *record.Error:
 			x.errors[l.Number] = l
 		case *record.Start:
-			x.starts[l.Call] = l
+			x.starts[start{l.Call, l.Attempt}] = l
 			x.last = max(x.last, l.Start)
-		case *record.Retry:
-			if a := x.calls[l.Call]; a != nil {
-				a.span.AddEvent("braid.retry", trace.WithTimestamp(x.at(l.Time)),
-					trace.WithAttributes(attribute.Float64("braid.delay", l.Delay.Seconds())))
-			}
 		case *record.Span:
 			x.span(l)
 			if x.spans >= flushEvery {
@@ -151,30 +147,49 @@ func (x *exporter) flush() error {
 	return x.flusher.ForceFlush(x.ctx)
 }
 
-// span tells of an attempt.
+// span deals with an attempt. Those of a call come in any order, and each has a link to the
+// one before, so they are told of when all are there.
 func (x *exporter) span(s *record.Span) {
 	x.last = max(x.last, s.End)
-	delete(x.starts, s.Call)
-	before := x.calls[s.Call]
-	delete(x.calls, s.Call)
-	if before != nil {
-		before.span.End(trace.WithTimestamp(before.end))
-	}
-	if s.State != record.StateRefused {
-		span := x.begin(s, before)
-		if s.Last {
-			span.End(trace.WithTimestamp(x.at(s.End)))
-		} else {
-			x.calls[s.Call] = &attempt{span, x.at(s.End)}
+	delete(x.starts, start{s.Call, s.Attempt})
+	list := append(x.calls[s.Call], s)
+	all := 0
+	for _, a := range list {
+		if a.Last {
+			all = a.Attempt
 		}
 	}
-	if s.Last && len(x.engines) < 2 { // several engines may do the same inputs
+	if all == 0 || len(list) < all {
+		x.calls[s.Call] = list
+		return
+	}
+	delete(x.calls, s.Call)
+	x.call(list)
+	if len(x.engines) < 2 { // several engines may do the same inputs
 		delete(x.inputs, s.Input)
 	}
 }
 
+// call tells of the attempts at a call.
+func (x *exporter) call(list []*record.Span) {
+	slices.SortStableFunc(list, func(a, b *record.Span) int { return cmp.Compare(a.Attempt, b.Attempt) })
+	var before trace.SpanContext
+	for i, s := range list {
+		if s.State == record.StateRefused {
+			continue
+		}
+		span := x.begin(s, before)
+		if i+1 < len(list) {
+			span.AddEvent("braid.retry", trace.WithTimestamp(x.at(s.End)),
+				trace.WithAttributes(attribute.Float64("braid.delay", max(list[i+1].Queued-s.End, 0).Seconds())))
+		}
+		span.End(trace.WithTimestamp(x.at(s.End)))
+		before = span.SpanContext()
+	}
+}
+
 // begin makes the span of an attempt, and tells all that is known of it.
-func (x *exporter) begin(s *record.Span, before *attempt) trace.Span {
+func (x *exporter) begin(s *record.Span, before trace.SpanContext) trace.Span {
 	x.spans++
 	name := s.Task
 	attrs := make([]attribute.KeyValue, 0, 16)
@@ -205,8 +220,8 @@ func (x *exporter) begin(s *record.Span, before *attempt) trace.Span {
 		attrs = append(attrs, texts("braid.fingerprint", e.Print)...)
 	}
 	opts := []trace.SpanStartOption{trace.WithTimestamp(x.at(s.Start)), trace.WithAttributes(attrs...)}
-	if before != nil {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: before.span.SpanContext()}))
+	if before.IsValid() {
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: before}))
 	}
 	_, span := x.tracer.Start(x.ctx, cmp.Or(name, "task"), opts...)
 	if !s.OK() && s.State != unfinished {
@@ -218,17 +233,16 @@ func (x *exporter) begin(s *record.Span, before *attempt) trace.Span {
 // unfinished is the state of an attempt of which the record does not tell the end.
 const unfinished record.State = "unfinished"
 
-// close ends the spans that have not ended.
+// close tells of the attempts that run or wait for others, and ends the span of the run.
 func (x *exporter) close() {
-	for _, a := range x.calls {
-		a.span.End(trace.WithTimestamp(a.end))
-	}
 	for _, s := range x.starts {
-		end := max(x.last, s.Start)
-		x.begin(&record.Span{
-			Start: s.Start, End: end, Queued: s.Queued, Call: s.Call, Engine: s.Engine, Worker: s.Worker,
+		x.calls[s.Call] = append(x.calls[s.Call], &record.Span{
+			Start: s.Start, End: max(x.last, s.Start), Queued: s.Queued, Call: s.Call, Engine: s.Engine, Worker: s.Worker,
 			Input: s.Input, Attempt: s.Attempt, Task: s.Task, PID: s.PID, State: unfinished,
-		}, x.calls[s.Call]).End(trace.WithTimestamp(x.at(end)))
+		})
+	}
+	for _, number := range slices.Sorted(maps.Keys(x.calls)) {
+		x.call(x.calls[number])
 	}
 	verdict := "unfinished"
 	if x.end != nil {

@@ -112,6 +112,26 @@ func TestExportLosesNothing(t *testing.T) {
 	}
 }
 
+// The attempts of a call are in any order in a record.
+func TestExportOrder(t *testing.T) {
+	p, ended := provider(t)
+	err := Export(bg, reader(
+		&record.Input{Number: 4, Text: "x"},
+		&record.Span{Start: at(6), End: at(7), Queued: at(5), Call: 1, Input: 4, Attempt: 2, Task: "t", State: record.StateOK, Last: true},
+		&record.Span{Start: at(2), End: at(3), Queued: at(1), Call: 1, Input: 4, Attempt: 1, Task: "t", State: record.StateError},
+	), p, Config{Inputs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := some(t, ended(), "t", 2)
+	if len(s[0].Links) != 0 || len(s[1].Links) != 1 || !s[1].Links[0].SpanContext.Equal(s[0].SpanContext) {
+		t.Errorf("the links are %v and %v", s[0].Links, s[1].Links)
+	}
+	if events(s[0]) != "exception braid.retry" || s[0].Events[1].Attributes[0].Value.String() != "0.002" || value(s[0], "braid.input") != "x" {
+		t.Errorf("the spans are\n%s", dump(s, true))
+	}
+}
+
 // A run without an end, and attempts whose last word is a failure that was to be retried.
 func TestExportUnfinished(t *testing.T) {
 	p, ended := provider(t)

@@ -15,7 +15,7 @@ const (
 	core    = "strand engine braid"
 	engines = "threading multiprocessing asyncio"
 
-	examples = core + " " + engines + " lane sim record dashboard choose cluster cli tasks"
+	examples = core + " " + engines + " lane sim record dashboard export choose cluster cli tasks"
 )
 
 // Modules of others, by what they are for.
@@ -84,6 +84,7 @@ var houseTests = []rule{
 	{"braid", engines + " multiprocessing/connection sim", ""}, // examples need an engine, and one program must give one answer on all
 	{"multiprocessing", "multiprocessing/connection", ""},      // its connections are of all kinds
 	{"lane", engines, ""},                                      // it must work in front of each
+	{"export", engines, ""},
 	{"export/otelspans", engines, "go.opentelemetry.io/otel/sdk"},
 	{"cli", "tasks", ""}, // the command's manual is full of them, and its examples are tests
 }
