@@ -58,15 +58,15 @@ func newLine(kind string) Line {
 	case "input":
 		return new(Input)
 	case "start":
-		return new(Start)
+		return &Start{Attempt: 1}
 	case "span":
-		return new(Span)
+		return &Span{Attempt: 1, Last: true}
 	case "error":
 		return new(Error)
 	case "retry":
-		return new(Retry)
+		return &Retry{Attempt: 1}
 	case "output":
-		return new(Output)
+		return &Output{Attempt: 1}
 	case "worker":
 		return new(Worker)
 	case "progress":
@@ -232,8 +232,8 @@ func (p *Span) field(key []byte, s *scanner) bool {
 		p.Out = s.integer()
 	case "errout":
 		p.ErrOut = s.integer()
-	case "last":
-		p.Last = s.flag()
+	case "again":
+		p.Last = !s.flag()
 	default:
 		return false
 	}

@@ -69,12 +69,17 @@ type Log struct {
 	awake atomic.Bool   // there is a goroutine
 	wake  chan struct{} // holds a token if it is to look at once
 
+	lost    atomic.Int64 // notes and lines that found no room
+	loose   atomic.Int64 // attempts that run on no worker
+	workers atomic.Int64 // that there are
+	flushed atomic.Int64 // when the log was last written, in nanoseconds since base
+	errs    atomic.Int64 // failures that wait to be written with their errors
+
+	// This changes with every call. What stands above is read with every one, and so is on
+	// other lines of the cache.
+	_         [64]byte
 	submitted atomic.Int64 // attempts
-	lost      atomic.Int64 // notes and lines that found no room
-	loose     atomic.Int64 // attempts that run on no worker
-	workers   atomic.Int64 // that there are
-	flushed   atomic.Int64 // when the log was last written, in nanoseconds since base
-	errs      atomic.Int64 // failures that wait to be written with their errors
+	_         [64]byte
 
 	shards [shards]shard
 	chunks chunks

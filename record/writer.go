@@ -22,6 +22,8 @@ type writer struct {
 	good   int64 // how much of the file is whole lines
 	failed error
 	faults faults
+	task   string // of the last span
+	tasked []byte // and how it is written
 
 	next     time.Duration // when the next sample is due
 	since    time.Duration // when the last one was
@@ -371,7 +373,10 @@ func (w *writer) note(n *note) {
 		s.Exit, s.Signal = cmp.Or(u.Exit, s.Exit), cmp.Or(u.Signal, s.Signal)
 		s.Out, s.ErrOut = u.Out, u.ErrOut
 	}
-	w.buf = Append(w.buf, &s)
+	if w.tasked == nil || n.task != w.task {
+		w.task, w.tasked = n.task, text(w.tasked[:0], `,"task":`, n.task)
+	}
+	w.buf = append(s.appendWith(w.buf, w.tasked), '\n')
 	if u := n.usage; u != nil && (s.State != StateOK || w.log.cfg.Outputs) && u.Stdout+u.Stderr != "" {
 		w.buf = Append(w.buf, &Output{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Stdout: u.Stdout, Stderr: u.Stderr, Cut: u.Cut})
 	}
