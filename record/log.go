@@ -64,7 +64,8 @@ type Log struct {
 	file *os.File // out, if the log has opened it
 	path string
 
-	open  bool // it may end without Close; see To
+	open  bool        // it may end without Close; see To
+	begun atomic.Bool // somebody has the log, and is to be told of its failure
 	off   atomic.Bool
 	awake atomic.Bool   // there is a goroutine
 	wake  chan struct{} // holds a token if it is to look at once
@@ -124,6 +125,7 @@ func Create(path string, run Run, cfg Config) (*Log, error) {
 		_ = f.Close()
 		return nil, err
 	}
+	l.begun.Store(true)
 	return l, nil
 }
 
@@ -135,7 +137,11 @@ func isDevice(f *os.File) bool {
 
 // NewLog begins the log of a run that is written to w, in blocks of whole lines. Run is
 // filled in as by [Create]. W is used by one goroutine at a time.
-func NewLog(w io.Writer, run Run, cfg Config) *Log { return newLog(w, run, cfg) }
+func NewLog(w io.Writer, run Run, cfg Config) *Log {
+	l := newLog(w, run, cfg)
+	l.begun.Store(true)
+	return l
+}
 
 func newLog(w io.Writer, run Run, cfg Config) *Log {
 	if cfg.Notes <= 0 {
