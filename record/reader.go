@@ -90,7 +90,7 @@ func (r *Reader) Close() error {
 func (r *Reader) Next() (Line, error) {
 	for r.broken == nil {
 		text, at, err := r.next()
-		if _, long := err.(*SyntaxError); long && !r.begun {
+		if _, long := err.(*SyntaxError); (long || r.skip) && !r.begun {
 			r.broken = ErrNoLog
 			break
 		}
