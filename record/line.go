@@ -16,7 +16,7 @@ type Line interface {
 	// append adds the line as JSON, without the newline.
 	append(b []byte) []byte
 	// field reads the value of a key, and reports false if it does not know the key.
-	field(key []byte, s *scanner) bool
+	field(key []byte, in *scanner) bool
 }
 
 // Append appends a line to b as it stands in a log, with its newline. Numbers and
