@@ -265,7 +265,7 @@ func (l *Log) add(line Line) {
 		return
 	}
 	l.mu.Lock()
-	if len(l.pending) >= l.cfg.Pending {
+	if l.gone || len(l.pending) >= l.cfg.Pending {
 		l.mu.Unlock()
 		l.lost.Add(1)
 		return
