@@ -663,9 +663,17 @@ func (c *Call) again(delay time.Duration) {
 
 func (c *Call) event(ctx context.Context, worker int) Event {
 	return Event{
-		At: strand.Now(ctx), Engine: c.Host().Name, Worker: worker,
+		At: c.now(ctx), Engine: c.Host().Name, Worker: worker,
 		Call: c.ID(), Task: c.kind.task, Index: c.index, Attempt: int(c.attempt),
 	}
+}
+
+// now returns the time on the clock of the engine, which at a Place is the system's.
+func (c *Call) now(ctx context.Context) time.Time {
+	if c.place.Load() != nil {
+		return strand.Goroutine{}.Now()
+	}
+	return strand.Now(ctx)
 }
 
 var nextID atomic.Uint64

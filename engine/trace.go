@@ -29,4 +29,4 @@ func (c *Call) tracedRun(ctx context.Context) error {
 }
 
 // title is what a trace calls the call.
-func (c *Call) title() string { return cmp.Or(c.task, c.Host().Name, "task") }
+func (c *Call) title() string { return cmp.Or(c.kind.task, c.Host().Name, "task") }

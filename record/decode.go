@@ -58,15 +58,15 @@ func newLine(kind string) Line {
 	case "input":
 		return new(Input)
 	case "start":
-		return new(Start)
+		return &Start{Attempt: 1}
 	case "span":
-		return new(Span)
+		return &Span{Attempt: 1, Last: true}
 	case "error":
 		return new(Error)
 	case "retry":
-		return new(Retry)
+		return &Retry{Attempt: 1}
 	case "output":
-		return new(Output)
+		return &Output{Attempt: 1}
 	case "worker":
 		return new(Worker)
 	case "progress":
@@ -87,347 +87,347 @@ func newLine(kind string) Line {
 	return nil
 }
 
-func (r *Run) field(key []byte, s *scanner) bool {
+func (r *Run) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "schema":
-		r.Schema = s.text()
+		r.Schema = in.text()
 	case "id":
-		r.ID = s.text()
+		r.ID = in.text()
 	case "wall":
 		var err error
-		if r.Wall, err = time.Parse(time.RFC3339Nano, s.text()); err != nil {
-			s.fail(err)
+		if r.Wall, err = time.Parse(time.RFC3339Nano, in.text()); err != nil {
+			in.fail(err)
 		}
 	case "braid":
-		r.Braid = s.text()
+		r.Braid = in.text()
 	case "go":
-		r.Go = s.text()
+		r.Go = in.text()
 	case "os":
-		r.OS = s.text()
+		r.OS = in.text()
 	case "arch":
-		r.Arch = s.text()
+		r.Arch = in.text()
 	case "host":
-		r.Host = s.text()
+		r.Host = in.text()
 	case "pid":
-		r.PID = s.int()
+		r.PID = in.int()
 	case "cpus":
-		r.CPUs = s.int()
+		r.CPUs = in.int()
 	case "name":
-		r.Name = s.text()
+		r.Name = in.text()
 	case "task":
-		r.Task = s.text()
+		r.Task = in.text()
 	case "args":
-		r.Args = s.texts()
+		r.Args = in.texts()
 	case "hash":
-		r.Hash = s.text()
+		r.Hash = in.text()
 	case "dir":
-		r.Dir = s.text()
+		r.Dir = in.text()
 	case "parent":
-		r.Parent = s.text()
+		r.Parent = in.text()
 	case "delivers":
-		r.Delivers = s.flag()
+		r.Delivers = in.flag()
 	default:
 		return false
 	}
 	return true
 }
 
-func (e *Engine) field(key []byte, s *scanner) bool {
+func (e *Engine) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		e.Time = s.micros()
+		e.Time = in.micros()
 	case "e":
-		e.Number = s.int()
+		e.Number = in.int()
 	case "name":
-		e.Name = s.text()
+		e.Name = in.text()
 	case "kind":
-		e.Kind = s.text()
+		e.Kind = in.text()
 	case "limit":
-		e.Limit = s.int()
+		e.Limit = in.int()
 	case "why":
-		e.Why = s.text()
+		e.Why = in.text()
 	default:
 		return false
 	}
 	return true
 }
 
-func (i *Input) field(key []byte, s *scanner) bool {
+func (i *Input) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		i.Time = s.micros()
+		i.Time = in.micros()
 	case "i":
-		i.Number = s.int()
+		i.Number = in.int()
 	case "key":
-		i.Key = s.text()
+		i.Key = in.text()
 	case "text":
-		i.Text = s.text()
+		i.Text = in.text()
 	case "cut":
-		i.Cut = s.flag()
+		i.Cut = in.flag()
 	default:
 		return false
 	}
 	return true
 }
 
-func (t *Start) field(key []byte, s *scanner) bool {
+func (s *Start) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		t.Start = s.micros()
+		s.Start = in.micros()
 	case "c":
-		t.Call = s.call()
+		s.Call = in.call()
 	case "e":
-		t.Engine = s.int()
+		s.Engine = in.int()
 	case "w":
-		t.Worker = s.int()
+		s.Worker = in.int()
 	case "i":
-		t.Input = s.int()
+		s.Input = in.int()
 	case "a":
-		t.Attempt = s.int()
+		s.Attempt = in.int()
 	case "q":
-		t.Queued = s.micros()
+		s.Queued = in.micros()
 	case "task":
-		t.Task = s.name()
+		s.Task = in.name()
 	case "pid":
-		t.PID = s.int()
+		s.PID = in.int()
 	default:
 		return false
 	}
 	return true
 }
 
-func (p *Span) field(key []byte, s *scanner) bool {
+func (s *Span) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		p.Start = s.micros()
+		s.Start = in.micros()
 	case "end":
-		p.End = s.micros()
+		s.End = in.micros()
 	case "c":
-		p.Call = s.call()
+		s.Call = in.call()
 	case "e":
-		p.Engine = s.int()
+		s.Engine = in.int()
 	case "w":
-		p.Worker = s.int()
+		s.Worker = in.int()
 	case "i":
-		p.Input = s.int()
+		s.Input = in.int()
 	case "a":
-		p.Attempt = s.int()
+		s.Attempt = in.int()
 	case "q":
-		p.Queued = s.micros()
+		s.Queued = in.micros()
 	case "task":
-		p.Task = s.name()
+		s.Task = in.name()
 	case "state":
-		p.State = State(s.name())
+		s.State = State(in.name())
 	case "pid":
-		p.PID = s.int()
+		s.PID = in.int()
 	case "parked":
-		p.Parked = s.micros()
+		s.Parked = in.micros()
 	case "cpu":
-		p.CPU = s.micros()
+		s.CPU = in.micros()
 	case "rss":
-		p.RSS = s.integer()
+		s.RSS = in.integer()
 	case "exit":
-		p.Exit = s.int()
+		s.Exit = in.int()
 	case "signal":
-		p.Signal = s.name()
+		s.Signal = in.name()
 	case "err":
-		p.Err = s.int()
+		s.Err = in.int()
 	case "out":
-		p.Out = s.integer()
+		s.Out = in.integer()
 	case "errout":
-		p.ErrOut = s.integer()
-	case "last":
-		p.Last = s.flag()
+		s.ErrOut = in.integer()
+	case "again":
+		s.Last = !in.flag()
 	default:
 		return false
 	}
 	return true
 }
 
-func (e *Error) field(key []byte, s *scanner) bool {
+func (e *Error) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "n":
-		e.Number = s.int()
+		e.Number = in.int()
 	case "kind":
-		e.Kind = State(s.name())
+		e.Kind = State(in.name())
 	case "print":
-		e.Print = s.text()
+		e.Print = in.text()
 	case "text":
-		e.Text = s.text()
+		e.Text = in.text()
 	case "stack":
-		e.Stack = s.text()
+		e.Stack = in.text()
 	default:
 		return false
 	}
 	return true
 }
 
-func (r *Retry) field(key []byte, s *scanner) bool {
+func (r *Retry) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		r.Time = s.micros()
+		r.Time = in.micros()
 	case "c":
-		r.Call = s.call()
+		r.Call = in.call()
 	case "i":
-		r.Input = s.int()
+		r.Input = in.int()
 	case "a":
-		r.Attempt = s.int()
+		r.Attempt = in.int()
 	case "delay":
-		r.Delay = s.micros()
+		r.Delay = in.micros()
 	default:
 		return false
 	}
 	return true
 }
 
-func (o *Output) field(key []byte, s *scanner) bool {
+func (o *Output) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		o.Time = s.micros()
+		o.Time = in.micros()
 	case "c":
-		o.Call = s.call()
+		o.Call = in.call()
 	case "i":
-		o.Input = s.int()
+		o.Input = in.int()
 	case "a":
-		o.Attempt = s.int()
+		o.Attempt = in.int()
 	case "stdout":
-		o.Stdout = s.text()
+		o.Stdout = in.text()
 	case "stderr":
-		o.Stderr = s.text()
+		o.Stderr = in.text()
 	case "cut":
-		o.Cut = s.flag()
+		o.Cut = in.flag()
 	default:
 		return false
 	}
 	return true
 }
 
-func (w *Worker) field(key []byte, s *scanner) bool {
+func (w *Worker) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		w.Time = s.micros()
+		w.Time = in.micros()
 	case "e":
-		w.Engine = s.int()
+		w.Engine = in.int()
 	case "w":
-		w.Number = s.int()
+		w.Number = in.int()
 	case "pid":
-		w.PID = s.int()
+		w.PID = in.int()
 	case "up":
-		w.Up = s.flag()
+		w.Up = in.flag()
 	case "err":
-		w.Err = s.int()
+		w.Err = in.int()
 	default:
 		return false
 	}
 	return true
 }
 
-func (p *Progress) field(key []byte, s *scanner) bool {
+func (p *Progress) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		p.Time = s.micros()
+		p.Time = in.micros()
 	case "c":
-		p.Call = s.call()
+		p.Call = in.call()
 	case "i":
-		p.Input = s.int()
+		p.Input = in.int()
 	case "done":
-		p.Done = s.integer()
+		p.Done = in.integer()
 	case "total":
-		p.Total = s.integer()
+		p.Total = in.integer()
 	default:
 		return false
 	}
 	return true
 }
 
-func (p *Sample) field(key []byte, s *scanner) bool {
+func (s *Sample) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		p.Time = s.micros()
+		s.Time = in.micros()
 	case "running":
-		p.Running = s.int()
+		s.Running = in.int()
 	case "queued":
-		p.Queued = s.int()
+		s.Queued = in.int()
 	case "done":
-		p.Done = s.int()
+		s.Done = in.int()
 	case "failed":
-		p.Failed = s.int()
+		s.Failed = in.int()
 	case "cpu":
-		p.CPU = s.float()
+		s.CPU = in.float()
 	case "rss":
-		p.RSS = s.integer()
+		s.RSS = in.integer()
 	default:
 		return false
 	}
 	return true
 }
 
-func (m *Mark) field(key []byte, s *scanner) bool {
+func (m *Mark) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		m.Time = s.micros()
+		m.Time = in.micros()
 	case "kind":
-		m.Kind = s.text()
+		m.Kind = in.text()
 	case "text":
-		m.Text = s.text()
+		m.Text = in.text()
 	case "e":
-		m.Engine = s.int()
+		m.Engine = in.int()
 	case "i":
-		m.Input, m.About = s.int(), true
+		m.Input, m.About = in.int(), true
 	default:
 		return false
 	}
 	return true
 }
 
-func (a *Advice) field(key []byte, s *scanner) bool {
+func (a *Advice) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		a.Time = s.micros()
+		a.Time = in.micros()
 	case "code":
-		a.Code = s.text()
+		a.Code = in.text()
 	case "text":
-		a.Text = s.text()
+		a.Text = in.text()
 	case "try":
-		a.Try = s.text()
+		a.Try = in.text()
 	default:
 		return false
 	}
 	return true
 }
 
-func (d *Dropped) field(key []byte, s *scanner) bool {
+func (d *Dropped) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		d.Time = s.micros()
+		d.Time = in.micros()
 	case "events":
-		d.Events = s.integer()
+		d.Events = in.integer()
 	case "why":
-		d.Why = s.text()
+		d.Why = in.text()
 	default:
 		return false
 	}
 	return true
 }
 
-func (e *End) field(key []byte, s *scanner) bool {
+func (e *End) field(key []byte, in *scanner) bool {
 	switch string(key) {
 	case "t":
-		e.Time = s.micros()
+		e.Time = in.micros()
 	case "verdict":
-		e.Verdict = s.text()
+		e.Verdict = in.text()
 	case "exit":
-		e.Exit = s.int()
+		e.Exit = in.int()
 	case "ok":
-		e.OK = s.int()
+		e.OK = in.int()
 	case "failed":
-		e.Failed = s.int()
+		e.Failed = in.int()
 	case "stopped":
-		e.Stopped = s.int()
+		e.Stopped = in.int()
 	case "skipped":
-		e.Skipped = s.int()
+		e.Skipped = in.int()
 	case "total":
-		e.Total = s.int()
+		e.Total = in.int()
 	default:
 		return false
 	}

@@ -47,8 +47,8 @@ func ranges(numbers []int) (list [][2]int) {
 }
 
 func (d *Done) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "done"), "t", d.Time)
-	b = append(key(b, "i"), '[')
+	b = alwaysMicros(head(b, "done"), `,"t":`, d.Time)
+	b = append(b, `,"i":[`...)
 	for i, r := range d.Inputs {
 		if i > 0 {
 			b = append(b, ',')

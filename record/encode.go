@@ -10,12 +10,8 @@ import (
 // The encoder is written by hand: it runs beside tasks that take microseconds, and
 // reflection would cost as much as some of them.
 
-// key appends the name of a key, with a comma before it: the type always is first.
-func key(b []byte, name string) []byte {
-	b = append(b, ',', '"')
-	b = append(b, name...)
-	return append(b, '"', ':')
-}
+// The functions that append a value take the text in front of it: a comma, for the type
+// always comes first, the key and a colon.
 
 func head(b []byte, kind string) []byte {
 	b = append(b, `{"type":"`...)
@@ -24,50 +20,92 @@ func head(b []byte, kind string) []byte {
 }
 
 // number appends a number that is left out if it is 0.
-func number[T int | int64 | uint64](b []byte, name string, n T) []byte {
+func number(b []byte, key string, n int) []byte { return long(b, key, int64(n)) }
+
+// long is number for more bits.
+func long(b []byte, key string, n int64) []byte {
 	if n == 0 {
 		return b
 	}
-	return always(b, name, n)
+	return always(b, key, n)
 }
 
 // always appends a number.
-func always[T int | int64 | uint64](b []byte, name string, n T) []byte {
-	b = key(b, name)
-	if n > 0 {
-		return strconv.AppendUint(b, uint64(n), 10)
+func always(b []byte, key string, n int64) []byte {
+	b = append(b, key...)
+	if n < 0 {
+		return strconv.AppendInt(b, n, 10)
 	}
-	return strconv.AppendInt(b, int64(n), 10)
+	return digits(b, uint64(n))
+}
+
+func call(b []byte, n uint64) []byte { return digits(append(b, `,"c":`...), n) }
+
+// attempt appends which attempt it is, unless it is the first.
+func attempt(b []byte, n int) []byte {
+	if n == 1 {
+		return b
+	}
+	return always(b, `,"a":`, int64(n))
+}
+
+// twoDigits is all that two digits can be.
+const twoDigits = "0001020304050607080910111213141516171819" +
+	"2021222324252627282930313233343536373839" +
+	"4041424344454647484950515253545556575859" +
+	"6061626364656667686970717273747576777879" +
+	"8081828384858687888990919293949596979899"
+
+// digits is strconv.AppendUint at less than half its cost.
+func digits(b []byte, n uint64) []byte {
+	if n < 10 {
+		return append(b, byte('0'+n))
+	}
+	var text [20]byte
+	i := len(text)
+	for n >= 100 {
+		two := n % 100 * 2
+		n /= 100
+		i -= 2
+		text[i], text[i+1] = twoDigits[two], twoDigits[two+1]
+	}
+	i -= 2
+	text[i], text[i+1] = twoDigits[n*2], twoDigits[n*2+1]
+	if n < 10 {
+		i++
+	}
+	return append(b, text[i:]...)
 }
 
 // micros appends a time, and alwaysMicros also one that is 0.
-func micros(b []byte, name string, d time.Duration) []byte {
-	return number(b, name, int64(d/time.Microsecond))
+func micros(b []byte, key string, d time.Duration) []byte {
+	return long(b, key, int64(d/time.Microsecond))
 }
 
-func alwaysMicros(b []byte, name string, d time.Duration) []byte {
-	return always(b, name, int64(d/time.Microsecond))
+func alwaysMicros(b []byte, key string, d time.Duration) []byte {
+	return always(b, key, int64(d/time.Microsecond))
 }
 
-func text(b []byte, name, s string) []byte {
+func text(b []byte, key, s string) []byte {
 	if s == "" {
 		return b
 	}
-	return quote(key(b, name), s)
+	return quote(append(b, key...), s)
 }
 
-func flag(b []byte, name string, set bool) []byte {
+func flag(b []byte, key string, set bool) []byte {
 	if !set {
 		return b
 	}
-	return append(key(b, name), "true"...)
+	b = append(b, key...)
+	return append(b, "true"...)
 }
 
-func float(b []byte, name string, f float64) []byte {
+func float(b []byte, key string, f float64) []byte {
 	if f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
 		return b
 	}
-	return strconv.AppendFloat(key(b, name), f, 'g', -1, 64)
+	return strconv.AppendFloat(append(b, key...), f, 'g', -1, 64)
 }
 
 const hexDigits = "0123456789abcdef"
@@ -120,22 +158,22 @@ func quote(b []byte, s string) []byte {
 
 func (r *Run) append(b []byte) []byte {
 	b = head(b, "run")
-	b = text(b, "schema", r.Schema)
-	b = text(b, "id", r.ID)
+	b = text(b, `,"schema":`, r.Schema)
+	b = text(b, `,"id":`, r.ID)
 	if !r.Wall.IsZero() {
-		b = text(b, "wall", r.Wall.UTC().Format(time.RFC3339Nano))
+		b = text(b, `,"wall":`, r.Wall.UTC().Format(time.RFC3339Nano))
 	}
-	b = text(b, "braid", r.Braid)
-	b = text(b, "go", r.Go)
-	b = text(b, "os", r.OS)
-	b = text(b, "arch", r.Arch)
-	b = text(b, "host", r.Host)
-	b = number(b, "pid", r.PID)
-	b = number(b, "cpus", r.CPUs)
-	b = text(b, "name", r.Name)
-	b = text(b, "task", r.Task)
+	b = text(b, `,"braid":`, r.Braid)
+	b = text(b, `,"go":`, r.Go)
+	b = text(b, `,"os":`, r.OS)
+	b = text(b, `,"arch":`, r.Arch)
+	b = text(b, `,"host":`, r.Host)
+	b = number(b, `,"pid":`, r.PID)
+	b = number(b, `,"cpus":`, r.CPUs)
+	b = text(b, `,"name":`, r.Name)
+	b = text(b, `,"task":`, r.Task)
 	if len(r.Args) > 0 {
-		b = append(key(b, "args"), '[')
+		b = append(append(b, `,"args":`...), '[')
 		for i, a := range r.Args {
 			if i > 0 {
 				b = append(b, ',')
@@ -144,162 +182,172 @@ func (r *Run) append(b []byte) []byte {
 		}
 		b = append(b, ']')
 	}
-	b = text(b, "hash", r.Hash)
-	b = text(b, "dir", r.Dir)
-	b = text(b, "parent", r.Parent)
-	b = flag(b, "delivers", r.Delivers)
+	b = text(b, `,"hash":`, r.Hash)
+	b = text(b, `,"dir":`, r.Dir)
+	b = text(b, `,"parent":`, r.Parent)
+	b = flag(b, `,"delivers":`, r.Delivers)
 	return append(b, '}')
 }
 
 func (e *Engine) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "engine"), "t", e.Time)
-	b = number(b, "e", e.Number)
-	b = text(b, "name", e.Name)
-	b = text(b, "kind", e.Kind)
-	b = number(b, "limit", e.Limit)
-	b = text(b, "why", e.Why)
+	b = alwaysMicros(head(b, "engine"), `,"t":`, e.Time)
+	b = number(b, `,"e":`, e.Number)
+	b = text(b, `,"name":`, e.Name)
+	b = text(b, `,"kind":`, e.Kind)
+	b = number(b, `,"limit":`, e.Limit)
+	b = text(b, `,"why":`, e.Why)
 	return append(b, '}')
 }
 
 func (i *Input) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "input"), "t", i.Time)
-	b = always(b, "i", i.Number)
-	b = text(b, "key", i.Key)
-	b = text(b, "text", i.Text)
-	b = flag(b, "cut", i.Cut)
+	b = alwaysMicros(head(b, "input"), `,"t":`, i.Time)
+	b = always(b, `,"i":`, int64(i.Number))
+	b = text(b, `,"key":`, i.Key)
+	b = text(b, `,"text":`, i.Text)
+	b = flag(b, `,"cut":`, i.Cut)
 	return append(b, '}')
 }
 
 func (s *Start) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "start"), "t", s.Start)
-	b = number(b, "c", s.Call)
-	b = number(b, "e", s.Engine)
-	b = number(b, "w", s.Worker)
-	b = always(b, "i", s.Input)
-	b = number(b, "a", s.Attempt)
-	b = alwaysMicros(b, "q", s.Queued)
-	b = text(b, "task", s.Task)
-	b = number(b, "pid", s.PID)
+	b = alwaysMicros(head(b, "start"), `,"t":`, s.Start)
+	b = call(b, s.Call)
+	b = number(b, `,"e":`, s.Engine)
+	b = number(b, `,"w":`, s.Worker)
+	b = always(b, `,"i":`, int64(s.Input))
+	b = attempt(b, s.Attempt)
+	b = alwaysMicros(b, `,"q":`, s.Queued)
+	b = text(b, `,"task":`, s.Task)
+	b = number(b, `,"pid":`, s.PID)
 	return append(b, '}')
 }
 
 func (s *Span) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "span"), "t", s.Start)
-	b = alwaysMicros(b, "end", s.End)
-	b = number(b, "c", s.Call)
-	b = number(b, "e", s.Engine)
-	b = number(b, "w", s.Worker)
-	b = always(b, "i", s.Input)
-	b = number(b, "a", s.Attempt)
-	b = alwaysMicros(b, "q", s.Queued)
-	b = text(b, "task", s.Task)
-	b = text(b, "state", string(s.State))
-	b = number(b, "pid", s.PID)
-	b = micros(b, "parked", s.Parked)
-	b = micros(b, "cpu", s.CPU)
-	b = number(b, "rss", s.RSS)
-	b = number(b, "exit", s.Exit)
-	b = text(b, "signal", s.Signal)
-	b = number(b, "err", s.Err)
-	b = number(b, "out", s.Out)
-	b = number(b, "errout", s.ErrOut)
-	b = flag(b, "last", s.Last)
+	return s.appendWith(b, text(nil, `,"task":`, s.Task))
+}
+
+// appendWith is append for who has the task in writing.
+func (s *Span) appendWith(b, task []byte) []byte {
+	b = append(b, `{"type":"span"`...)
+	b = alwaysMicros(b, `,"t":`, s.Start)
+	b = alwaysMicros(b, `,"end":`, s.End)
+	b = call(b, s.Call)
+	b = number(b, `,"e":`, s.Engine)
+	b = number(b, `,"w":`, s.Worker)
+	b = always(b, `,"i":`, int64(s.Input))
+	b = attempt(b, s.Attempt)
+	b = alwaysMicros(b, `,"q":`, s.Queued)
+	b = append(b, task...)
+	if s.State == StateOK {
+		b = append(b, `,"state":"ok"`...)
+	} else {
+		b = text(b, `,"state":`, string(s.State))
+	}
+	b = number(b, `,"pid":`, s.PID)
+	b = micros(b, `,"parked":`, s.Parked)
+	b = micros(b, `,"cpu":`, s.CPU)
+	b = long(b, `,"rss":`, s.RSS)
+	b = number(b, `,"exit":`, s.Exit)
+	b = text(b, `,"signal":`, s.Signal)
+	b = number(b, `,"err":`, s.Err)
+	b = long(b, `,"out":`, s.Out)
+	b = long(b, `,"errout":`, s.ErrOut)
+	b = flag(b, `,"again":`, !s.Last)
 	return append(b, '}')
 }
 
 func (e *Error) append(b []byte) []byte {
-	b = number(head(b, "error"), "n", e.Number)
-	b = text(b, "kind", string(e.Kind))
-	b = text(b, "print", e.Print)
-	b = text(b, "text", e.Text)
-	b = text(b, "stack", e.Stack)
+	b = number(head(b, "error"), `,"n":`, e.Number)
+	b = text(b, `,"kind":`, string(e.Kind))
+	b = text(b, `,"print":`, e.Print)
+	b = text(b, `,"text":`, e.Text)
+	b = text(b, `,"stack":`, e.Stack)
 	return append(b, '}')
 }
 
 func (r *Retry) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "retry"), "t", r.Time)
-	b = number(b, "c", r.Call)
-	b = always(b, "i", r.Input)
-	b = number(b, "a", r.Attempt)
-	b = micros(b, "delay", r.Delay)
+	b = alwaysMicros(head(b, "retry"), `,"t":`, r.Time)
+	b = call(b, r.Call)
+	b = always(b, `,"i":`, int64(r.Input))
+	b = attempt(b, r.Attempt)
+	b = micros(b, `,"delay":`, r.Delay)
 	return append(b, '}')
 }
 
 func (o *Output) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "output"), "t", o.Time)
-	b = number(b, "c", o.Call)
-	b = always(b, "i", o.Input)
-	b = number(b, "a", o.Attempt)
-	b = text(b, "stdout", o.Stdout)
-	b = text(b, "stderr", o.Stderr)
-	b = flag(b, "cut", o.Cut)
+	b = alwaysMicros(head(b, "output"), `,"t":`, o.Time)
+	b = call(b, o.Call)
+	b = always(b, `,"i":`, int64(o.Input))
+	b = attempt(b, o.Attempt)
+	b = text(b, `,"stdout":`, o.Stdout)
+	b = text(b, `,"stderr":`, o.Stderr)
+	b = flag(b, `,"cut":`, o.Cut)
 	return append(b, '}')
 }
 
 func (w *Worker) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "worker"), "t", w.Time)
-	b = number(b, "e", w.Engine)
-	b = number(b, "w", w.Number)
-	b = number(b, "pid", w.PID)
-	b = flag(b, "up", w.Up)
-	b = number(b, "err", w.Err)
+	b = alwaysMicros(head(b, "worker"), `,"t":`, w.Time)
+	b = number(b, `,"e":`, w.Engine)
+	b = number(b, `,"w":`, w.Number)
+	b = number(b, `,"pid":`, w.PID)
+	b = flag(b, `,"up":`, w.Up)
+	b = number(b, `,"err":`, w.Err)
 	return append(b, '}')
 }
 
 func (p *Progress) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "progress"), "t", p.Time)
-	b = number(b, "c", p.Call)
-	b = always(b, "i", p.Input)
-	b = number(b, "done", p.Done)
-	b = number(b, "total", p.Total)
+	b = alwaysMicros(head(b, "progress"), `,"t":`, p.Time)
+	b = call(b, p.Call)
+	b = always(b, `,"i":`, int64(p.Input))
+	b = long(b, `,"done":`, p.Done)
+	b = long(b, `,"total":`, p.Total)
 	return append(b, '}')
 }
 
 func (s *Sample) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "sample"), "t", s.Time)
-	b = number(b, "running", s.Running)
-	b = number(b, "queued", s.Queued)
-	b = number(b, "done", s.Done)
-	b = number(b, "failed", s.Failed)
-	b = float(b, "cpu", s.CPU)
-	b = number(b, "rss", s.RSS)
+	b = alwaysMicros(head(b, "sample"), `,"t":`, s.Time)
+	b = number(b, `,"running":`, s.Running)
+	b = number(b, `,"queued":`, s.Queued)
+	b = number(b, `,"done":`, s.Done)
+	b = number(b, `,"failed":`, s.Failed)
+	b = float(b, `,"cpu":`, s.CPU)
+	b = long(b, `,"rss":`, s.RSS)
 	return append(b, '}')
 }
 
 func (m *Mark) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "mark"), "t", m.Time)
-	b = text(b, "kind", m.Kind)
-	b = text(b, "text", m.Text)
-	b = number(b, "e", m.Engine)
+	b = alwaysMicros(head(b, "mark"), `,"t":`, m.Time)
+	b = text(b, `,"kind":`, m.Kind)
+	b = text(b, `,"text":`, m.Text)
+	b = number(b, `,"e":`, m.Engine)
 	if m.About {
-		b = always(b, "i", m.Input)
+		b = always(b, `,"i":`, int64(m.Input))
 	}
 	return append(b, '}')
 }
 
 func (a *Advice) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "advice"), "t", a.Time)
-	b = text(b, "code", a.Code)
-	b = text(b, "text", a.Text)
-	b = text(b, "try", a.Try)
+	b = alwaysMicros(head(b, "advice"), `,"t":`, a.Time)
+	b = text(b, `,"code":`, a.Code)
+	b = text(b, `,"text":`, a.Text)
+	b = text(b, `,"try":`, a.Try)
 	return append(b, '}')
 }
 
 func (d *Dropped) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "dropped"), "t", d.Time)
-	b = number(b, "events", d.Events)
-	b = text(b, "why", d.Why)
+	b = alwaysMicros(head(b, "dropped"), `,"t":`, d.Time)
+	b = long(b, `,"events":`, d.Events)
+	b = text(b, `,"why":`, d.Why)
 	return append(b, '}')
 }
 
 func (e *End) append(b []byte) []byte {
-	b = alwaysMicros(head(b, "end"), "t", e.Time)
-	b = text(b, "verdict", e.Verdict)
-	b = always(b, "exit", e.Exit)
-	b = number(b, "ok", e.OK)
-	b = number(b, "failed", e.Failed)
-	b = number(b, "stopped", e.Stopped)
-	b = number(b, "skipped", e.Skipped)
-	b = number(b, "total", e.Total)
+	b = alwaysMicros(head(b, "end"), `,"t":`, e.Time)
+	b = text(b, `,"verdict":`, e.Verdict)
+	b = always(b, `,"exit":`, int64(e.Exit))
+	b = number(b, `,"ok":`, e.OK)
+	b = number(b, `,"failed":`, e.Failed)
+	b = number(b, `,"stopped":`, e.Stopped)
+	b = number(b, `,"skipped":`, e.Skipped)
+	b = number(b, `,"total":`, e.Total)
 	return append(b, '}')
 }

@@ -81,6 +81,8 @@ type exiter interface {
 // numbers, names of files, quoted words, and the text of the input.
 type Fingerprinter interface {
 	error
+
+	// Fingerprint returns the text. It may be called from any goroutine.
 	Fingerprint() string
 }
 

@@ -16,7 +16,7 @@ type Line interface {
 	// append adds the line as JSON, without the newline.
 	append(b []byte) []byte
 	// field reads the value of a key, and reports false if it does not know the key.
-	field(key []byte, s *scanner) bool
+	field(key []byte, in *scanner) bool
 }
 
 // Append appends a line to b as it stands in a log, with its newline. Numbers and
@@ -30,17 +30,17 @@ type Run struct {
 	Wall   time.Time // the time that all others count from
 	Braid  string    // the version of braid that wrote the log
 	Go     string    // the version of Go, such as "go1.26.0"
-	OS     string
-	Arch   string
-	Host   string   // the machine's name
-	PID    int      // the process that wrote the log
-	CPUs   int      // how many processors it could use
-	Name   string   // for people
-	Task   string   // the task of the run, if it has one
-	Args   []string // the command line
-	Hash   string   // of the task and its parameters; see [Key]
-	Dir    string   // the working directory
-	Parent string   // the ID of the run that this one takes up again
+	OS     string    // the system, such as "linux"
+	Arch   string    // the processor, such as "amd64"
+	Host   string    // the machine's name
+	PID    int       // the process that wrote the log
+	CPUs   int       // how many processors it could use
+	Name   string    // for people
+	Task   string    // the task of the run, if it has one
+	Args   []string  // the command line
+	Hash   string    // of the task and its parameters; see [Key]
+	Dir    string    // the working directory
+	Parent string    // the ID of the run that this one takes up again
 
 	// Delivers says that results go somewhere, such as to standard output, and that
 	// an input is done once its result is there; see [Done].
@@ -76,7 +76,7 @@ type Start struct {
 	Input   int           // the number of the input
 	Attempt int           // from 1
 	Queued  time.Duration // when the attempt was submitted
-	Task    string        // the task's name
+	Task    string        // the task's name; empty for a closure without one
 	PID     int           // of the process that runs it; 0 if it is the one of the run
 }
 
@@ -98,15 +98,15 @@ const (
 // A Span is an attempt at a call, from its beginning to its end.
 type Span struct {
 	Start   time.Duration // when the body began; for one that was refused, as End
-	End     time.Duration
-	Call    uint64 // [engine.Event.Call]: all attempts at a call have the same
-	Engine  int    // the number of the engine
-	Worker  int    // of the engine, from 1; 0 if it has none
-	Input   int    // the number of the input
-	Attempt int    // from 1
-	Queued  time.Duration
-	Task    string
-	State   State
+	End     time.Duration // when it ended
+	Call    uint64        // [engine.Event.Call]: all attempts at a call have the same
+	Engine  int           // the number of the engine
+	Worker  int           // of the engine, from 1; 0 if it has none
+	Input   int           // the number of the input
+	Attempt int           // from 1
+	Queued  time.Duration // when the attempt was submitted
+	Task    string        // the task's name; empty for a closure without one
+	State   State         // how it ended
 	PID     int           // of the process that ran it; 0 if it was the one of the run
 	Parked  time.Duration // how long the body waited, of the time from Start to End
 	CPU     time.Duration // processor time; 0 if it is not known
@@ -134,87 +134,87 @@ type Error struct {
 
 // A Retry line says that another attempt follows one that failed.
 type Retry struct {
-	Time    time.Duration
-	Call    uint64
-	Input   int
+	Time    time.Duration // when the attempt failed
+	Call    uint64        // [engine.Event.Call]
+	Input   int           // the number of the input
 	Attempt int           // the one that failed
 	Delay   time.Duration // the pause before the next one
 }
 
 // An Output line is the end of what an attempt has written.
 type Output struct {
-	Time    time.Duration
-	Call    uint64
-	Input   int
-	Attempt int
-	Stdout  string // at most 4 KiB
-	Stderr  string // at most 4 KiB
-	Cut     bool   // whether there was more before
+	Time    time.Duration // when the attempt ended
+	Call    uint64        // [engine.Event.Call]
+	Input   int           // the number of the input
+	Attempt int           // from 1
+	Stdout  string        // of its standard output, at most 4 KiB
+	Stderr  string        // of its standard error, at most 4 KiB
+	Cut     bool          // whether there was more before
 }
 
 // A Worker line says that a worker is ready, or gone.
 type Worker struct {
-	Time   time.Duration
-	Engine int
-	Number int // of the worker, from 1
-	PID    int // its process; 0 if that is the one of the run
-	Up     bool
-	Err    int // the number of the [Error] that says why it failed; 0 if it did not
+	Time   time.Duration // when that was
+	Engine int           // the number of the engine
+	Number int           // of the worker, from 1
+	PID    int           // its process; 0 if that is the one of the run
+	Up     bool          // whether it is ready, and not gone
+	Err    int           // the number of the [Error] that says why it failed; 0 if it did not
 }
 
 // A Progress line says how far a call is. There is at most one for each call and flush.
 type Progress struct {
-	Time  time.Duration
-	Call  uint64
-	Input int
-	Done  int64
-	Total int64 // 0 if it is not known
+	Time  time.Duration // when it was looked at
+	Call  uint64        // [engine.Event.Call]
+	Input int           // the number of the input
+	Done  int64         // how much of the work is done, in whatever unit
+	Total int64         // 0 if it is not known
 }
 
 // A Sample is what was going on at a time.
 type Sample struct {
-	Time    time.Duration
-	Running int     // attempts
-	Queued  int     // calls that wait to be run
-	Done    int     // calls that succeeded so far
-	Failed  int     // calls that did not
-	CPU     float64 // processors in use, on average since the sample before
-	RSS     int64   // the memory of the process that writes the log, in bytes; 0 if it is not known
+	Time    time.Duration // when that was
+	Running int           // attempts
+	Queued  int           // calls that wait to be run
+	Done    int           // calls that succeeded so far
+	Failed  int           // calls that did not
+	CPU     float64       // processors in use, on average since the sample before
+	RSS     int64         // the memory of the process that writes the log, in bytes; 0 if it is not known
 }
 
 // A Mark is something to be seen on the time line.
 type Mark struct {
-	Time   time.Duration
-	Kind   string // resize, halt, guard, engine, slow, stopped, …
-	Text   string
-	Engine int  // the number of the engine that it is about; 0 if none
-	Input  int  // the number of the input that it is about, if About
-	About  bool // whether it is about an input
+	Time   time.Duration // when it was made
+	Kind   string        // resize, halt, guard, engine, slow, stopped, …
+	Text   string        // what there is to say
+	Engine int           // the number of the engine that it is about; 0 if none
+	Input  int           // the number of the input that it is about, if About
+	About  bool          // whether it is about an input
 }
 
 // An Advice line says what could be done better.
 type Advice struct {
-	Time time.Duration
-	Code string // such as "straggler"
-	Text string
-	Try  string // flags to try
+	Time time.Duration // when it was given
+	Code string        // such as "straggler"
+	Text string        // what was seen
+	Try  string        // flags to try
 }
 
 // A Dropped line says that the log is not complete.
 type Dropped struct {
-	Time   time.Duration
-	Events int64 // how many attempts, inputs, marks and so on it lacks
-	Why    string
+	Time   time.Duration // when that was noticed
+	Events int64         // how many attempts, inputs, marks and so on it lacks
+	Why    string        // for people
 }
 
 // An End is the last line of a log. Where it lacks, the run goes on, or has died.
 type End struct {
-	Time    time.Duration
-	Verdict string // ok, failed or stopped
-	Exit    int    // the exit code of the command
-	OK      int    // inputs that succeeded
-	Failed  int
-	Stopped int // inputs that were begun and stopped with the run
-	Skipped int // inputs that were never begun
-	Total   int
+	Time    time.Duration // when the run ended
+	Verdict string        // ok, failed or stopped
+	Exit    int           // the exit code of the command
+	OK      int           // inputs that succeeded
+	Failed  int           // inputs that did not succeed
+	Stopped int           // inputs that were begun and stopped with the run
+	Skipped int           // inputs that were never begun
+	Total   int           // all inputs
 }

@@ -161,6 +161,11 @@ func (h *hearer) ended(e *engine.Event, kind noteKind) {
 	}
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
+	if h.off.Load() { // it went off meanwhile, and may have let go of the notes
+		s.mu.Unlock()
+		h.lost.Add(1)
+		return
+	}
 	i := s.find(e.Call)
 	n := h.note(s)
 	if n != nil {

@@ -64,17 +64,23 @@ type Log struct {
 	file *os.File // out, if the log has opened it
 	path string
 
-	open  bool // it may end without Close; see To
+	open  bool        // it may end without Close; see To
+	begun atomic.Bool // somebody has the log, and is to be told of its failure
 	off   atomic.Bool
 	awake atomic.Bool   // there is a goroutine
 	wake  chan struct{} // holds a token if it is to look at once
 
+	lost    atomic.Int64 // notes and lines that found no room
+	loose   atomic.Int64 // attempts that run on no worker
+	workers atomic.Int64 // that there are
+	flushed atomic.Int64 // when the log was last written, in nanoseconds since base
+	errs    atomic.Int64 // failures that wait to be written with their errors
+
+	// This changes with every call. What stands above is read with every one, and so is on
+	// other lines of the cache.
+	_         [64]byte
 	submitted atomic.Int64 // attempts
-	lost      atomic.Int64 // notes and lines that found no room
-	loose     atomic.Int64 // attempts that run on no worker
-	workers   atomic.Int64 // that there are
-	flushed   atomic.Int64 // when the log was last written, in nanoseconds since base
-	errs      atomic.Int64 // failures that wait to be written with their errors
+	_         [64]byte
 
 	shards [shards]shard
 	chunks chunks
@@ -119,6 +125,7 @@ func Create(path string, run Run, cfg Config) (*Log, error) {
 		_ = f.Close()
 		return nil, err
 	}
+	l.begun.Store(true)
 	return l, nil
 }
 
@@ -130,7 +137,11 @@ func isDevice(f *os.File) bool {
 
 // NewLog begins the log of a run that is written to w, in blocks of whole lines. Run is
 // filled in as by [Create]. W is used by one goroutine at a time.
-func NewLog(w io.Writer, run Run, cfg Config) *Log { return newLog(w, run, cfg) }
+func NewLog(w io.Writer, run Run, cfg Config) *Log {
+	l := newLog(w, run, cfg)
+	l.begun.Store(true)
+	return l
+}
 
 func newLog(w io.Writer, run Run, cfg Config) *Log {
 	if cfg.Notes <= 0 {
@@ -254,7 +265,7 @@ func (l *Log) add(line Line) {
 		return
 	}
 	l.mu.Lock()
-	if len(l.pending) >= l.cfg.Pending {
+	if l.gone || len(l.pending) >= l.cfg.Pending {
 		l.mu.Unlock()
 		l.lost.Add(1)
 		return

@@ -283,10 +283,10 @@ type Usage struct {
 type usages struct {
 	n  atomic.Int64
 	mu sync.Mutex
-	of map[attempt]*Usage
+	of map[attemptKey]*Usage
 }
 
-type attempt struct{ index, number int }
+type attemptKey struct{ index, number int }
 
 // Usage tells what an attempt has used, and is called while its body runs. The input is
 // [engine.Event.Index], attempts count from 1. Two engines of one log must not run the
@@ -302,20 +302,20 @@ func (l *Log) Usage(input, number int, u Usage) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	if us.of == nil {
-		us.of = make(map[attempt]*Usage)
+		us.of = make(map[attemptKey]*Usage)
 	}
 	if len(us.of) >= maxUsages {
 		l.lost.Add(1)
 		return
 	}
-	us.of[attempt{input, number}] = &u
+	us.of[attemptKey{input, number}] = &u
 	us.n.Store(int64(len(us.of)))
 }
 
 func (us *usages) take(index, number int) *Usage {
 	us.mu.Lock()
 	defer us.mu.Unlock()
-	key := attempt{index, number}
+	key := attemptKey{index, number}
 	u := us.of[key]
 	delete(us.of, key)
 	us.n.Store(int64(len(us.of)))

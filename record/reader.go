@@ -32,7 +32,9 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 var ErrNoLog = errors.New("this is not the record of a run")
 
 // A VersionError says that a log has a schema that this version of braid does not know.
-type VersionError struct{ Schema string }
+type VersionError struct {
+	Schema string // of the log
+}
 
 // Error names both versions, and says what to do.
 func (e *VersionError) Error() string {
@@ -90,7 +92,7 @@ func (r *Reader) Close() error {
 func (r *Reader) Next() (Line, error) {
 	for r.broken == nil {
 		text, at, err := r.next()
-		if _, long := err.(*SyntaxError); long && !r.begun {
+		if _, long := err.(*SyntaxError); (long || r.skip) && !r.begun {
 			r.broken = ErrNoLog
 			break
 		}

@@ -18,7 +18,9 @@ const LogName = "events.ndjson"
 // A Store is a directory of runs. Each has a directory of its own, whose name is the ID of
 // the run, with the log in a file called [LogName] and whatever else belongs to it. Any
 // number of processes may use a store at the same time.
-type Store struct{ Dir string }
+type Store struct {
+	Dir string // which New makes if it does not exist
+}
 
 // DefaultDir returns the directory in which a user's runs are kept: braid/runs in
 // $XDG_STATE_HOME, or in ~/.local/state where that is not set; on Windows in
@@ -53,7 +55,7 @@ func (s Store) New() (id, path string, err error) {
 
 // An Info is what a run is at a glance.
 type Info struct {
-	ID       string
+	ID       string    // of the run
 	Path     string    // of the log
 	Run      Run       // the first line
 	State    RunState  // whether it runs

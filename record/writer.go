@@ -3,7 +3,9 @@ package record
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -20,8 +22,11 @@ type writer struct {
 	starts []byte // lines of what runs
 	full   []*chunk
 	good   int64 // how much of the file is whole lines
+	first  int64 // how long the first one is
 	failed error
 	faults faults
+	task   string // of the last span
+	tasked []byte // and how it is written
 
 	next     time.Duration // when the next sample is due
 	since    time.Duration // when the last one was
@@ -106,8 +111,11 @@ func (w *writer) round(due bool) (asked bool) {
 	if c.running > 0 && now >= w.next {
 		w.sample(now, &c)
 	}
-	if n := l.lost.Swap(0); n > 0 {
-		w.line(&Dropped{Time: now, Events: n, Why: "they came faster than they could be written"})
+	var dropped int64
+	if w.failed == nil {
+		if dropped = l.lost.Swap(0); dropped > 0 {
+			w.line(&Dropped{Time: now, Events: dropped, Why: "they came faster than they could be written"})
+		}
 	}
 	if end != nil {
 		w.line(end)
@@ -117,6 +125,9 @@ func (w *writer) round(due bool) (asked bool) {
 		w.written = false
 	}
 	w.flush()
+	if w.failed != nil {
+		l.lost.Add(dropped) // that line may not have been written
+	}
 	l.flushed.Store(int64(l.Now()))
 	if end != nil || w.failed != nil {
 		w.finish(requests)
@@ -219,6 +230,9 @@ func (w *writer) flush() {
 		return
 	}
 	w.good += int64(n)
+	if w.first == 0 {
+		w.first = int64(bytes.IndexByte(w.buf, '\n') + 1)
+	}
 }
 
 var newline = []byte{'\n'}
@@ -244,7 +258,7 @@ func (w *writer) finish(requests []chan struct{}) {
 	for _, r := range requests {
 		close(r)
 	}
-	if err == nil {
+	if err == nil || !l.begun.Load() {
 		return
 	}
 	if l.cfg.OnError != nil {
@@ -293,7 +307,30 @@ func (w *writer) giveUp() {
 	l.usages.mu.Lock()
 	l.usages.of = nil
 	l.usages.mu.Unlock()
+	w.makeRoom()
 	w.epilogue(nil)
+}
+
+// room is how much an epilogue may need, in bytes.
+const room = 512
+
+// makeRoom gives the last lines of the file up, if it is one: on a full disk the file may
+// take as much again, and no more.
+func (w *writer) makeRoom() {
+	l := w.log
+	if l.file == nil || w.good < w.first+room {
+		return
+	}
+	tail := make([]byte, min(w.good-w.first, 4*room+MaxLine))
+	if _, err := l.file.ReadAt(tail, w.good-int64(len(tail))); err != nil {
+		return
+	}
+	i := bytes.LastIndexByte(tail[:len(tail)-room], '\n') + 1
+	if i == 0 && int64(len(tail)) < w.good-w.first {
+		return
+	}
+	l.lost.Add(int64(bytes.Count(tail[i:], newline)))
+	w.good -= int64(len(tail) - i)
 }
 
 // epilogue writes what is missing, and the last line, behind the lines that are whole, if
@@ -310,7 +347,7 @@ func (w *writer) epilogue(e *End) {
 	n := l.lost.Load()
 	var b []byte
 	if n > 0 {
-		b = Append(b, &Dropped{Time: now, Events: n, Why: w.failed.Error()})
+		b = Append(b, &Dropped{Time: now, Events: n, Why: reason(w.failed)})
 	}
 	if e != nil {
 		b = Append(b, e)
@@ -321,6 +358,14 @@ func (w *writer) epilogue(e *End) {
 	}
 	w.good += int64(len(b))
 	l.lost.Add(-n)
+}
+
+// reason returns what kept a file from taking more, in a few words.
+func reason(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return cut(err.Error(), 100)
 }
 
 // notes writes the lines of a chunk.
@@ -371,7 +416,10 @@ func (w *writer) note(n *note) {
 		s.Exit, s.Signal = cmp.Or(u.Exit, s.Exit), cmp.Or(u.Signal, s.Signal)
 		s.Out, s.ErrOut = u.Out, u.ErrOut
 	}
-	w.buf = Append(w.buf, &s)
+	if w.tasked == nil || n.task != w.task {
+		w.task, w.tasked = n.task, text(w.tasked[:0], `,"task":`, n.task)
+	}
+	w.buf = append(s.appendWith(w.buf, w.tasked), '\n')
 	if u := n.usage; u != nil && (s.State != StateOK || w.log.cfg.Outputs) && u.Stdout+u.Stderr != "" {
 		w.buf = Append(w.buf, &Output{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Stdout: u.Stdout, Stderr: u.Stderr, Cut: u.Cut})
 	}

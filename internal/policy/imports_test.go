@@ -84,6 +84,7 @@ var houseTests = []rule{
 	{"braid", engines + " multiprocessing/connection sim", ""}, // examples need an engine, and one program must give one answer on all
 	{"multiprocessing", "multiprocessing/connection", ""},      // its connections are of all kinds
 	{"lane", engines, ""},                                      // it must work in front of each
+	{"record", engines, ""},                                    // it must hear each of them
 	{"export", engines, ""},
 	{"export/otelspans", engines, "go.opentelemetry.io/otel/sdk"},
 	{"cli", "tasks", ""}, // the command's manual is full of them, and its examples are tests
