@@ -163,7 +163,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	stdout := prog.beside(a.Out)
 	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json, tagger: tagger}
 	out.gone = func() { c.raise(stageTerminate, exitUsage, nil) }
-	w, heard := f.watch(w, out, kept, func(m slowMark) {
+	work, heard := f.watch(w, out, kept, func(m slowMark) {
 		if !f.quiet {
 			prog.line(a.name + ": " + m.String())
 		}
@@ -191,16 +191,30 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	reading, stopCounting := context.WithCancel(ctx)
 	defer stopCounting()
 	b := &batch{
-		work: w, engine: handle, control: c, throttle: limits.throttle,
+		work: work, engine: handle, control: c, throttle: limits.throttle,
 		prompt: len(p.inputs.Globs) == 0 && promptFiles(p.inputs.Files),
 		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if policy.Then != halt.Continue || f.timeout.percent > 0 || limits.throttle != nil {
-		// What waits in the engine's queue may start before the loop has seen
-		// the result that stops the run, makes a median, or lets nothing start.
+	// What waits in the engine's queue may start before the loop has seen the result that
+	// stops the run, makes a median, or lets nothing start.
+	narrow := policy.Then != halt.Continue || f.timeout.percent > 0 || limits.throttle != nil
+	if narrow {
 		b.window = min(b.window, jobs)
 	}
+	defer a.heed(prog, p, w, &resizer{jobs: jobs, most: kind.most(), tell: func(text string) { prog.line(a.name + ": " + text) }, apply: func(n int) error {
+		if handle.resize != nil {
+			if err := handle.resize(n); err != nil {
+				return err
+			}
+		}
+		window := windowFor(kind, n)
+		if narrow {
+			window = min(window, n)
+		}
+		b.resize(window)
+		return nil
+	}})()
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}
