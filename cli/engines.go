@@ -42,6 +42,9 @@ type engineConfig struct {
 type engineHandle struct {
 	engine.Executor
 	close func(context.Context) error
+	// resize, if there is one, sets how many tasks run at once; else that is a matter of
+	// how many are in flight.
+	resize func(jobs int) error
 	// kill, if there is one, ends by force what close would wait for.
 	kill func()
 	// remark, if there is one, says after a run what should be known about it, or
@@ -69,7 +72,7 @@ var engineKinds = []engineKind{
 		doc:  "a pool of goroutines in this process",
 		open: func(c engineConfig) (engineHandle, error) {
 			p := threading.NewPool(threading.Config{Workers: c.jobs, Listener: c.listener})
-			return engineHandle{Executor: p, close: p.Close}, nil
+			return engineHandle{Executor: p, close: p.Close, resize: p.Resize}, nil
 		},
 	},
 	{

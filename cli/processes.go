@@ -43,7 +43,7 @@ func openProcesses(c engineConfig) (engineHandle, error) {
 		}
 		return pids
 	}
-	return engineHandle{Executor: p, close: p.Close, kill: p.Kill, pids: pids}, nil
+	return engineHandle{Executor: p, close: p.Close, resize: p.Resize, kill: p.Kill, pids: pids}, nil
 }
 
 // suits returns why the engine cannot do what the plan asks for, whatever the inputs

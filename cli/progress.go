@@ -221,6 +221,13 @@ func (p *progress) tell() {
 	}
 }
 
+// report says how far the run is, in a line.
+func (p *progress) report() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say(func() { fmt.Fprintf(p.out, "%s: %s\n", p.name, p.describe()) })
+}
+
 // close takes the bar away and, if there was something to show, sums it up.
 func (p *progress) close(sum bool) {
 	close(p.closing)

@@ -38,7 +38,7 @@ command on many inputs, compare the engines on it, and see which one to use.`,
 	groupFlags(root)
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpCommand(a.helpCommand(root))
-	root.AddCommand(a.runCommand(), a.compareCommand(), a.runsCommand(), a.viewCommand(), a.tasksCommand(), a.tourCommand(), a.manCommand())
+	root.AddCommand(a.runCommand(), a.compareCommand(), a.runsCommand(), a.viewCommand(), a.tasksCommand(), a.tourCommand(), a.doctorCommand(), a.manCommand())
 	root.AddCommand(a.topics()...)
 	return root
 }

@@ -188,8 +188,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		}
 		rec.mark("guard", text)
 	})()
-	w, heard := f.watch(w, out, kept, func(m slowMark) {
-		rec.mark("slow", m.String())
+	work, heard := f.watch(w, out, kept, func(m slowMark) {
 		if !f.quiet {
 			prog.line(a.name + ": " + m.String())
 		}
@@ -233,22 +232,42 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	reading, stopCounting := context.WithCancel(ctx)
 	defer stopCounting()
 	b := &batch{
-		work: w, engine: handle, control: c, throttle: limits.throttle,
+		work: work, engine: handle, control: c, throttle: limits.throttle,
 		prompt: len(p.inputs.Globs) == 0 && promptFiles(p.inputs.Files),
-		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
+		keep:   f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
-	if policy.Then != halt.Continue || f.timeout.percent > 0 || limits.throttle != nil {
-		// What waits in the engine's queue may start before the loop has seen
-		// the result that stops the run, makes a median, or lets nothing start.
-		b.window = min(b.window, jobs)
+	// What waits in the engine's queue may start before the loop has seen the result that
+	// stops the run, makes a median, or lets nothing start.
+	narrow := policy.Then != halt.Continue || f.timeout.percent > 0 || limits.throttle != nil
+	windowOf := func(n int) int {
+		switch {
+		case narrow:
+			return min(windowFor(kind, n), n)
+		case f.view:
+			// What waits in the engine's queue starts even if the page says to pause.
+			return min(windowFor(kind, n), 2*n)
+		}
+		return windowFor(kind, n)
 	}
-	page := a.show(ctx, &f.viewFlags, rec, c, prog.line)
+	size := &resizer{jobs: jobs, most: kind.most()}
+	size.tell = func(text string) {
+		prog.line(a.name + ": " + text)
+		rec.mark("resize", text)
+	}
+	size.apply = func(n int) error {
+		if handle.resize != nil {
+			if err := handle.resize(n); err != nil {
+				return err
+			}
+		}
+		b.resize(windowOf(n))
+		return nil
+	}
+	b.window = windowOf(jobs)
+	defer a.heed(prog, p, w, size)()
+	page := a.show(ctx, &f.viewFlags, rec, c, size, prog.line)
 	defer page.stop()
-	if page != nil {
-		// What waits in the engine's queue starts even if the page says to pause.
-		b.window = min(b.window, 2*jobs)
-	}
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}

@@ -217,7 +217,7 @@ func (v *viewing) wait(line string) error {
 
 // show shows the page of a run that begins. If it cannot, it says so, and the run goes on
 // without.
-func (a *app) show(ctx context.Context, f *viewFlags, rec *recording, c *control, say func(string)) *viewing {
+func (a *app) show(ctx context.Context, f *viewFlags, rec *recording, c *control, size *resizer, say func(string)) *viewing {
 	if !f.view || rec == nil {
 		return nil
 	}
@@ -236,6 +236,7 @@ func (a *app) show(ctx context.Context, f *viewFlags, rec *recording, c *control
 			c.pause(false)
 			rec.mark("pause", "inputs are started again")
 		},
+		Jobs: size.set,
 	}})
 	if err != nil {
 		say(fmt.Sprintf("%s: the run cannot be shown: %v", a.name, err))

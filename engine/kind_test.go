@@ -40,7 +40,7 @@ func TestKindIs(t *testing.T) {
 			t.Errorf("a kind does not tell apart another %s", path)
 		}
 	})
-	if NewKind("", Policy{}) != NewKind("", Policy{}) {
+	if first, second := NewKind("", Policy{}), NewKind("", Policy{}); first != second {
 		t.Error("calls without a name and a policy are not of one kind")
 	}
 }

@@ -58,6 +58,7 @@ type Pool struct {
 	starting      int    // workers on their way
 	live          int    // workers that can take calls, or will
 	running       int    // calls with a worker
+	size          int    // workers that there can be; see Resize
 	settling      int    // calls whose outcome is being delivered
 	closing       bool
 	broken        error
@@ -99,7 +100,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	if err := mayStart(cfg.Nested); err != nil {
 		return nil, err
 	}
-	p := &Pool{cfg: cfg, workers: make(map[*worker]struct{}), files: make(map[fileKey][]*os.File), ending: make(chan struct{}), vacant: make(chan struct{}, 1)}
+	p := &Pool{cfg: cfg, size: cfg.Workers, workers: make(map[*worker]struct{}), files: make(map[fileKey][]*os.File), ending: make(chan struct{}), vacant: make(chan struct{}, 1)}
 	p.quiet = quiet.Line{Mu: &p.mu, Unlock: p.unlock, Is: p.isQuiet}
 	p.arrived.L = &p.mu
 	p.host = engine.Host{Name: cfg.Name, Listener: cfg.Listener, Executor: p}
@@ -138,7 +139,11 @@ func environ(cfg Config, all []string) []string {
 func (p *Pool) Host() *engine.Host { return &p.host }
 
 // Size implements [engine.Sizer]: it returns the number of workers that there can be.
-func (p *Pool) Size() int { return p.cfg.Workers }
+func (p *Pool) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.size
+}
 
 // MaxBatch implements [engine.Batcher].
 func (p *Pool) MaxBatch() int {
@@ -205,7 +210,7 @@ func (p *Pool) admit(j *job) (*worker, error) {
 	case p.waiting.Len()+p.putters.Len() == 0 && len(p.idle) > 0:
 		p.counters.submitted++
 		return p.take(), nil
-	case p.putters.Len() == 0 && p.waiting.Len() < p.cfg.Queue+p.cfg.Workers-p.running:
+	case p.putters.Len() == 0 && p.waiting.Len() < p.cfg.Queue+p.size-p.running:
 		p.counters.submitted++
 		p.enqueue(j)
 		return nil, nil
@@ -345,7 +350,7 @@ func (p *Pool) recruit() {
 	if p.broken != nil || p.retryAt != nil {
 		return
 	}
-	for p.live < p.cfg.Workers && p.starting < p.waiting.Len() {
+	for p.live < p.size && p.starting < p.waiting.Len() {
 		p.live++
 		p.starting++
 		number := p.takeNumber()
@@ -406,6 +411,7 @@ func (p *Pool) freed(w *worker) {
 	case w.doomed, // which is as it was when the call was taken from it
 		p.cfg.MaxTasksPerWorker > 0 && w.tasks >= p.cfg.MaxTasksPerWorker,
 		p.cfg.Lifetime > 0 && time.Since(w.born) >= p.cfg.Lifetime,
+		p.live > p.size, // since Resize
 		p.closing && p.isDrained():
 		p.retire(w)
 	default:
@@ -591,7 +597,7 @@ func (p *Pool) dismiss() {
 // refill moves calls of waiting submitters into the queue while there is room. It
 // needs p.mu.
 func (p *Pool) refill() {
-	for p.waiting.Len() < p.cfg.Queue+p.cfg.Workers-p.running {
+	for p.waiting.Len() < p.cfg.Queue+p.size-p.running {
 		n := p.putters.Pop()
 		if n == nil {
 			return

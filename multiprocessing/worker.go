@@ -181,7 +181,7 @@ func (w *worker) ready() {
 	w.idleSince = time.Now()
 	p.starting--
 	p.startFailures, p.startKills = 0, 0
-	if p.closing && p.isDrained() {
+	if p.closing && p.isDrained() || p.live > p.size {
 		p.retire(w)
 	} else {
 		p.idle = append(p.idle, w)
