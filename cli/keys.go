@@ -88,7 +88,7 @@ func (a *app) heed(prog *progress, p *plan, w work, size *resizer) (stop func())
 		keys = readKeys(a.In.(*os.File), size.key)
 	}
 	c, _ := w.(*commandWork)
-	stop = jobControl{
+	release := jobControl{
 		report: prog.report,
 		suspend: func() {
 			if keys != nil {
@@ -108,7 +108,7 @@ func (a *app) heed(prog *progress, p *plan, w work, size *resizer) (stop func())
 		},
 	}.watch()
 	return func() {
-		stop()
+		release()
 		if keys != nil {
 			keys.close()
 		}
