@@ -22,7 +22,7 @@ func TestDoctorGolden(t *testing.T) {
 		code   int
 	}{{"doctor.txt", findings, false, exitOK}, {"doctor.json", bad, true, exitUsage}} {
 		var out bytes.Buffer
-		err := (&app{Out: &out}).doctor(c.all, c.json)
+		err := (&app{Streams: Streams{Out: &out}}).doctor(c.all, c.json)
 		code := exitOK
 		if e, ok := errors.AsType[*exitError](err); ok {
 			code = e.code
