@@ -7,7 +7,7 @@ FUZZTIME = 10s
 SOAKTIME = 60s
 SEED     = 0
 
-.PHONY: help test race stress fuzz soak lint bench api cover install ci
+.PHONY: help test race stress fuzz soak lint bench api web cover install ci
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: ## run the benchmarks that match BENCH, then braid beside its peers
 
 api: ## write the public API to api/braid.txt, after a change that is meant
 	go test ./internal/policy -run='^TestAPI$$' -update
+
+web: ## build the page that shows a run, from dashboard/web/src
+	dashboard/web/check --write
 
 cover: ## show which statements the tests reach, in coverage.html
 	go test -coverprofile=coverage.out -coverpkg=./... $(PKG)

@@ -135,7 +135,7 @@ func Wait[T any](ctx context.Context, until Until, futures ...*Future[T]) (done,
 		case FirstCompleted:
 			enough = true
 		case FirstError:
-			enough = f.err != nil
+			enough = f.failure != nil
 		}
 	}
 	seen := make(map[*Future[T]]bool, len(futures))

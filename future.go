@@ -27,7 +27,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	}
 	if !f.isDone() {
 		if j, ok := strand.ParkerOf(ctx).(engine.Joiner); ok {
-			j.Join(ctx, f.call)
+			j.Join(ctx, &f.call)
 		}
 	}
 	if !f.isDone() {
@@ -54,10 +54,11 @@ func (f *Future[T]) help() {
 
 // result needs a future that is done.
 func (f *Future[T]) result() (T, error) {
-	if f.failure != nil {
-		f.failure.observed.Store(true)
+	if f.failure == nil {
+		return f.value, nil
 	}
-	return f.value, f.err
+	f.failure.observed.Store(true)
+	return f.value, f.failure.err
 }
 
 // Done returns a channel that is closed when the call is complete. It is for
@@ -91,31 +92,43 @@ func (f *Future[T]) Cancel(cause error) {
 }
 
 // A completion is the part of a future that does not depend on the result's
-// type: whether it is complete, with which error, and who waits.
+// type: the call itself, whether it is complete, with which error, and who waits.
 type completion struct {
+	call    engine.Call
 	mu      sync.Mutex
-	call    *engine.Call
-	done    atomic.Bool         // changes under mu
-	child   bool                // of a group, which counts it
-	err     error               // set before done
-	failure *failure            // set before done; to be told when err is taken
-	waiters *waitq.List[func()] // made on demand
-	ch      chan struct{}       // made on demand
+	done    atomic.Bool // changes under mu
+	child   bool        // of a group, which counts it
+	failure *failure    // set before done; nil if the call has succeeded
+	waiting *waiting    // made on demand; changes under mu
+}
+
+// waiting is who waits for a completion, and by what.
+type waiting struct {
+	list waitq.List[func()]
+	ch   chan struct{} // made on demand
+}
+
+// wait returns who waits, to be changed. It needs c.mu.
+func (c *completion) wait() *waiting {
+	if c.waiting == nil {
+		c.waiting = new(waiting)
+	}
+	return c.waiting
 }
 
 func (c *completion) isDone() bool { return c.done.Load() }
 
-func (c *completion) complete(err error) {
+func (c *completion) complete(failure *failure) {
 	c.mu.Lock()
-	c.err = err
+	c.failure = failure
 	c.done.Store(true)
-	if c.ch != nil {
-		close(c.ch)
+	w := c.waiting
+	if w != nil && w.ch != nil {
+		close(w.ch)
 	}
-	waiters := c.waiters
 	c.mu.Unlock()
-	if waiters != nil {
-		c.wake(waiters)
+	if w != nil {
+		c.wake(&w.list)
 	}
 }
 
@@ -135,13 +148,14 @@ func (c *completion) wake(l *waitq.List[func()]) {
 func (c *completion) channel() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ch == nil {
-		c.ch = make(chan struct{})
+	w := c.wait()
+	if w.ch == nil {
+		w.ch = make(chan struct{})
 		if c.done.Load() {
-			close(c.ch)
+			close(w.ch)
 		}
 	}
-	return c.ch
+	return w.ch
 }
 
 // watch has n.Value called when c is complete. It reports false, and calls
@@ -152,10 +166,7 @@ func (c *completion) watch(n *waitq.Node[func()]) bool {
 	if c.done.Load() {
 		return false
 	}
-	if c.waiters == nil {
-		c.waiters = new(waitq.List[func()])
-	}
-	c.waiters.Push(n)
+	c.wait().list.Push(n)
 	return true
 }
 
@@ -164,7 +175,7 @@ func (c *completion) watch(n *waitq.Node[func()]) bool {
 func (c *completion) unwatch(n *waitq.Node[func()]) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.waiters != nil && c.waiters.Remove(n)
+	return c.waiting != nil && c.waiting.list.Remove(n)
 }
 
 type futureWaiter struct {

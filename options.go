@@ -20,6 +20,16 @@ type settings struct {
 	name   string
 	doc    string
 	index  int
+	kind   *engine.Kind // of name and policy; nil: it has yet to be made
+}
+
+// makeKind makes what calls with these settings have in common, if there is none. It is
+// called before several strands use s.
+func (s *settings) makeKind() *engine.Kind {
+	if s.kind == nil {
+		s.kind = engine.NewKind(s.name, s.policy)
+	}
+	return s.kind
 }
 
 func (s settings) with(opts []Option) settings {
@@ -31,8 +41,13 @@ func (s settings) with(opts []Option) settings {
 
 // changed is apart from with, so that only settings with options are moved to the heap.
 func (s settings) changed(opts []Option) settings {
+	kind := s.kind
+	s.kind = nil
 	for _, o := range opts {
 		o(&s)
+	}
+	if kind != nil && kind.Is(s.name, &s.policy) {
+		s.kind = kind
 	}
 	return s
 }

@@ -134,7 +134,7 @@ func (g *Group) run(body func(context.Context, *Group) error) error {
 			g.ctx.Cancel(errScopeLeft)
 			g.wait()
 		}
-		g.ctx.Retire(errScopeLeft)
+		g.ctx.Retire(&errScopeLeft)
 	}()
 	err := body(&g.ctx, g)
 	if err != nil {

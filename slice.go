@@ -242,7 +242,7 @@ func inChunks(ctx context.Context, ex Executor, n int, s settings, body func(con
 		// The runs stop by themselves when ctx ends.
 		_, _ = r.future.Await(context.WithoutCancel(ctx))
 	}
-	c.ctx.Retire(errItemsDone)
+	c.ctx.Retire(&errItemsDone)
 	return c.outcome(ctx)
 }
 
@@ -368,7 +368,7 @@ func (r *chunkRun) some(ctx context.Context) {
 			return
 		}
 		if v := recover(); v != nil {
-			if r.call.Host().Crash {
+			if r.future.call.Host().Crash {
 				panic(v)
 			}
 			r.fail(ctx, &PanicError{Value: v, Stack: debug.Stack()})
@@ -394,7 +394,7 @@ func (r *chunkRun) some(ctx context.Context) {
 // fail says that the current item has failed.
 func (r *chunkRun) fail(ctx context.Context, err error) {
 	c := r.of
-	err = r.call.Blame(ctx, engine.Spec{Task: r.call.Spec().Task, Index: r.i}, err)
+	err = r.future.call.Blame(ctx, engine.Spec{Task: r.future.call.Spec().Task, Index: r.i}, err)
 	if engine.Interrupted(err) {
 		c.stop(strand.Err(ctx), true)
 		return

@@ -47,8 +47,7 @@ func Go[T any](ctx context.Context, ex Executor, fn func(context.Context) (T, er
 // is a part of.
 type job[T any] struct {
 	future Future[T] // its value is what the body has set last
-	call   engine.Call
-	group  *Group // that answers for its failure, or nil
+	group  *Group    // that answers for its failure, or nil
 }
 
 // enters implements [member].
@@ -62,17 +61,17 @@ func launch[T any](ctx context.Context, ex Executor, s *settings, j *job[T], bod
 	if ex == nil {
 		ex = goroutines
 	}
-	j.call.Init(engine.Spec{Task: s.name, Index: s.index, Policy: s.policy}, body)
-	j.future.call = &j.call
+	call := &j.future.call
+	call.InitKind(s.makeKind(), s.index, body)
 	if g, ok := ex.(*Group); ok {
 		j.group = g
 	} else if _, wraps := ex.(interface{ Unwrap() Executor }); wraps {
 		j.group, _ = engine.As[*Group](ex)
 	}
 	if p, ok := strand.ParkerOf(ctx).(starter); ok {
-		p.Starting(&j.call, ex)
+		p.Starting(call, ex)
 	}
-	ex.Start(j.call.Derive(ctx), &j.call)
+	ex.Start(call.Derive(ctx), call)
 	return &j.future
 }
 
@@ -133,9 +132,8 @@ func (j *job[T]) Object() any { return &j.future }
 
 // done completes the future.
 func (j *job[T]) done(err error) {
-	j.call.Retire(errReturned)
-	watchUnobserved(j, err)
-	j.future.complete(err)
+	j.future.call.Retire(&errReturned)
+	j.future.complete(j.failed(err))
 	if j.future.child {
 		j.group.leave(err)
 	}

@@ -35,7 +35,8 @@ func Define[In, Out any](name string, fn func(context.Context, In) (Out, error),
 		panic(fmt.Sprintf("braid: Define(%q): the function is nil", name))
 	}
 	t := &Task[In, Out]{fn: fn, settings: settings{}.with(opts)}
-	t.settings.name = name
+	t.settings.name, t.settings.kind = name, nil
+	t.settings.makeKind()
 	define(t)
 	return t
 }
@@ -61,7 +62,9 @@ func Func[In, Out any](fn func(context.Context, In) (Out, error), opts ...Option
 	if fn == nil {
 		panic("braid: Func: the function is nil")
 	}
-	return &Task[In, Out]{fn: fn, settings: settings{}.with(opts)}
+	t := &Task[In, Out]{fn: fn, settings: settings{}.with(opts)}
+	t.settings.makeKind()
+	return t
 }
 
 // Name returns the task's name, or "" if it has none.

@@ -7,8 +7,8 @@ import (
 	"github.com/go-braid/braid/engine"
 )
 
-// A failure is what is known of a failed call whose error nobody has taken yet.
-// It holds no pointer to the call's future, so as not to keep it alive.
+// A failure is the error of a failed call, and what is to be reported if nobody takes
+// it. It holds no pointer to the call's future, so as not to keep it alive.
 type failure struct {
 	host     *engine.Host
 	spec     engine.Spec
@@ -18,21 +18,26 @@ type failure struct {
 	observed atomic.Bool
 }
 
-// watchUnobserved arranges that the failure of j, which is about to be complete,
-// is reported if its future becomes garbage before anybody has taken the result.
+// failed returns the failure that is err, or nil, of j, which is about to be complete. It
+// will be reported if the future becomes garbage before anybody has taken the result.
 // That a call was cancelled is no news to whoever cancelled it, and is not
 // reported; the failure of a group's child is the group's.
 //
 // Only the garbage collector knows that nobody can ask any more; asyncio relies
 // on it in the same way. So the report comes late, and not at all if the program
 // ends before.
-func watchUnobserved[T any](j *job[T], err error) {
-	if err == nil || j.group != nil || engine.Cancelled(err) {
-		return
+func (j *job[T]) failed(err error) *failure {
+	if err == nil {
+		return nil
 	}
-	f := &failure{host: j.call.Host(), spec: j.call.Spec(), id: j.call.ID(), attempt: j.call.Attempt(), err: err}
-	j.future.failure = f
+	f := &failure{err: err}
+	if j.group != nil || engine.Cancelled(err) {
+		return f
+	}
+	call := &j.future.call
+	f.host, f.spec, f.id, f.attempt = call.Host(), call.Spec(), call.ID(), call.Attempt()
 	runtime.AddCleanup(j, (*failure).report, f)
+	return f
 }
 
 // report is called on a goroutine of the runtime.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"runtime/trace"
 
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/coro"
@@ -173,6 +174,8 @@ func (l *Loop) serveJobs(w *worker) (again bool) {
 				j.call.call.Run(&j.ctx, 0)
 			case l.end.forced:
 				j.err = engine.ErrClosed
+			case trace.IsEnabled():
+				j.err = j.traced()
 			default:
 				j.err = j.fn(&j.ctx)
 			}

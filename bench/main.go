@@ -37,6 +37,7 @@ type suite struct {
 var suites = []suite{
 	{"command", "how fast commands are launched, beside a bare loop, xargs and GNU parallel", commandCases},
 	{"threading", "the goroutine pool and what strands share, beside plain goroutines, the pools of others and package sync", threadingCases},
+	{"record", "what a record of a run costs, beside the same run without one", recordCases},
 	{"multiprocessing", "worker processes, beside CPython, joblib, go-plugin, and what the machine can do; Linux only", multiprocessingCases},
 	{"asyncio", "the event loop, beside goroutines, CPython, uvloop, gnet and epoll in C; Linux only", asyncioCases},
 }

@@ -38,6 +38,9 @@ func threadingCases(short bool) ([]benchCase, func(), error) {
 	for _, submitters := range []int{1, 2, 8} {
 		cases = append(cases, resultsCase(submitters, n(200_000, 8_000), python))
 	}
+	for _, submitters := range []int{1, 2, 8} {
+		cases = append(cases, collectCase(submitters, n(200_000, 8_000)))
+	}
 	cases = append(cases,
 		workCase(n(100_000, 4_000), time.Microsecond),
 		workCase(n(20_000, 800), 10*time.Microsecond),

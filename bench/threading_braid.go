@@ -65,6 +65,26 @@ var braidBatcher = batcher{"braid", func(workers int) openBatcher {
 	}
 }}
 
+// braidCollector maps the task over the numbers of a batch.
+var braidCollector = batcher{"braid", func(workers int) openBatcher {
+	ctx, p := context.Background(), newPool(workers)
+	t := braid.Func(func(_ context.Context, i int) (int, error) { return resultTask(i) })
+	return openBatcher{
+		newBatch: func(n int) batch {
+			numbers := make([]int, n)
+			for i := range numbers {
+				numbers[i] = i
+			}
+			return func(out []int) error {
+				results, err := braid.MapSlice(ctx, p, t, numbers)
+				copy(out, results)
+				return err
+			}
+		},
+		close: func() { closePool(p) },
+	}
+}}
+
 // braidFib has a scope for every node.
 func braidFib(ctx context.Context, p *threading.Pool, n int) (int, error) {
 	if n < 2 {

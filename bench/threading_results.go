@@ -153,8 +153,33 @@ func ownPool(do func(workers int, out []int) error) func(workers int) openBatche
 // batchSize is how many tasks a submitter hands over before it takes the results.
 const batchSize = 1000
 
-// resultsCase is n tasks whose results are taken by so many submitters.
+// resultsCase is n tasks whose results are taken by so many submitters. Braid has a
+// future for each task, which can be awaited and cancelled by itself; of the peers only
+// pond has that.
 func resultsCase(submitters, n int, python program) benchCase {
+	c := batchesCase("task with result", submitters, n, braidBatcher)
+	if python.absent == "" {
+		// It takes a hundred times as long for a task: a tenth of them is enough.
+		for _, n := range []int{submitters, max(1, n/batchSize/submitters/10), batchSize} {
+			python.command = append(slices.Clip(python.command), strconv.Itoa(n))
+		}
+	}
+	c.peers = append(c.peers, python.candidate(func(p program) ([]float64, error) {
+		var took [1]float64
+		err := p.says(&took)
+		return []float64{took[0], math.NaN()}, err // who would count the objects of Python?
+	}))
+	return c
+}
+
+// collectCase is the same job where only all results together are wanted, as most of the
+// peers offer it: braid then has MapSlice.
+func collectCase(submitters, n int) benchCase {
+	return batchesCase("results of a batch of 1,000", submitters, n, braidCollector)
+}
+
+// batchesCase is n tasks, in batches, by so many submitters.
+func batchesCase(name string, submitters, n int, braid batcher) benchCase {
 	batches := max(1, n/batchSize/submitters)
 	run := func(b batcher) candidate {
 		return candidate{name: b.name, run: func() ([]float64, error) {
@@ -190,21 +215,10 @@ func resultsCase(submitters, n int, python program) benchCase {
 			})
 		}}
 	}
-	c := benchCase{name: "task with result, empty, " + plural(submitters, "submitter"), braid: run(braidBatcher), measures: taskMeasures}
+	c := benchCase{name: name + ", empty, " + plural(submitters, "submitter"), braid: run(braid), measures: taskMeasures}
 	for _, b := range batchers {
 		c.peers = append(c.peers, run(b))
 	}
-	if python.absent == "" {
-		// It takes a hundred times as long for a task: a tenth of them is enough.
-		for _, n := range []int{submitters, max(1, batches/10), batchSize} {
-			python.command = append(slices.Clip(python.command), strconv.Itoa(n))
-		}
-	}
-	c.peers = append(c.peers, python.candidate(func(p program) ([]float64, error) {
-		var took [1]float64
-		err := p.says(&took)
-		return []float64{took[0], math.NaN()}, err // who would count the objects of Python?
-	}))
 	return c
 }
 

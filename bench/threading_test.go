@@ -25,7 +25,7 @@ func TestThreadingCases(t *testing.T) {
 	python := findThreadsPython(dir)
 	cases := []benchCase{
 		fireCase(1, 500), fireCase(8, 500),
-		resultsCase(1, 2*batchSize, python), resultsCase(3, 3*batchSize, python),
+		resultsCase(1, 2*batchSize, python), resultsCase(3, 3*batchSize, python), collectCase(2, 2*batchSize),
 		workCase(41, time.Microsecond),
 		mapCase(1001, 100*time.Nanosecond),
 		fibCase(9),

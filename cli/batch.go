@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,14 +28,18 @@ type work interface {
 
 // A result is what became of one input.
 type result struct {
-	seq      int // the number of the input, from 1
+	seq      int // the place of the input, from 1
+	number   int // of the input: in a run its place
 	item     input.Item
+	key      string // see entry
+	turn     turning
 	future   *braid.Future[any]
 	value    any
 	text     []byte // the value as it will be printed; see batch.render
 	json     []byte // and as JSON, where that is asked for
 	slot     int    // of the engine that ran it, from 1; 0 if it never ran
 	err      error
+	noCall   bool          // nothing was handed to the engine: the input makes no sense
 	skipped  bool          // not tried, because the run was stopped before
 	stopped  bool          // tried, but stopped with the run
 	attempts int           // 0 if it never ran
@@ -55,9 +60,12 @@ type tally struct {
 	failed  int
 	stopped int // with the run, before they came to their own end
 	skipped int // not tried
+	before  int // done by an earlier run, which this one takes up
+	others  int // not among those that this run was asked to do again
 	again   int // times that an input was put back, because memory went short
 }
 
+// ended returns how many of the inputs that have their turn are through.
 func (t tally) ended() int { return t.ok + t.failed + t.stopped + t.skipped }
 
 // errHalted is the reason of calls that were withdrawn because the run stops.
@@ -87,6 +95,9 @@ type batch struct {
 	// emit takes each result that is complete, in the order of completion or,
 	// with keep, of the inputs. It is called on the loop's goroutine.
 	emit func(*result)
+	// begin, if there is one, is told of each input that has its turn, before it is
+	// launched.
+	begin func(*result)
 	// idle is called when there is nothing to do but to wait.
 	idle func()
 
@@ -198,14 +209,14 @@ func (b *batch) skipWaiting() {
 }
 
 func (b *batch) hasRoom() bool {
-	if b.keep && b.launched-b.emitted >= b.ahead {
+	if b.keep && b.launched-b.emitted >= b.ahead || b.control.paused.Load() {
 		return false
 	}
 	return len(b.inFlight) < b.window
 }
 
 // next returns an input that is to be started, if there is one now. If ok alone is
-// set, there was one that could not be read.
+// set, there was one that could not be read, or that does not have its turn.
 func (b *batch) next(src *source) (r *result, ok bool) {
 	if len(b.waiting) > 0 {
 		r = b.waiting[0]
@@ -218,9 +229,22 @@ func (b *batch) next(src *source) (r *result, ok bool) {
 	}
 	b.launched++
 	b.tally.read++
-	r = &result{seq: b.launched, item: e.item}
+	r = &result{seq: b.launched, number: cmp.Or(e.number, b.launched), item: e.item, key: e.key, turn: e.turn}
+	switch e.turn {
+	case hadTurn:
+		b.tally.before++
+		b.release(r)
+		return nil, true
+	case notAsked:
+		b.tally.others++
+		b.release(r)
+		return nil, true
+	}
+	if b.begin != nil {
+		b.begin(r)
+	}
 	if e.err != nil {
-		r.err = e.err
+		r.err, r.noCall = e.err, true
 		b.complete(r)
 		return nil, true
 	}
@@ -229,16 +253,16 @@ func (b *batch) next(src *source) (r *result, ok bool) {
 
 // start starts the call for an input.
 func (b *batch) start(ctx context.Context, r *result) {
-	opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.seq))
+	opts := append(b.options[:len(b.options):len(b.options)], braid.Index(r.number))
 	b.inFlight[r.seq] = r
 	var err error
-	r.future, err = b.work.submit(ctx, b.engine, r.item, r.seq, opts)
+	r.future, err = b.work.submit(ctx, b.engine, r.item, r.number, opts)
 	if err == nil {
 		r.future.OnDone(func() { b.arrived.add(r) })
 		return
 	}
 	delete(b.inFlight, r.seq)
-	r.err = err
+	r.err, r.noCall = err, true
 	b.complete(r)
 }
 
@@ -294,8 +318,15 @@ func (b *batch) complete(r *result) {
 	case halt.Kill:
 		b.control.halt(stageTerminate)
 	}
+	b.release(r)
+}
+
+// release emits what can be emitted now that r is through.
+func (b *batch) release(r *result) {
 	if !b.keep {
-		b.emit(r)
+		if r.turn == hasTurn {
+			b.emit(r)
+		}
 		return
 	}
 	b.held[r.seq] = r
@@ -306,7 +337,9 @@ func (b *batch) complete(r *result) {
 		}
 		delete(b.held, next.seq)
 		b.emitted++
-		b.emit(next)
+		if next.turn == hasTurn {
+			b.emit(next)
+		}
 	}
 }
 
@@ -316,15 +349,17 @@ func (b *batch) leftOut() bool {
 	return b.tally.skipped+b.tally.stopped > 0 || !b.exhausted
 }
 
-// knownTotal returns the number of inputs, or 0 while it is not known.
+// knownTotal returns the number of inputs that have their turn, as far as it is known
+// which have not, or 0 while nothing is known.
 func (b *batch) knownTotal() int {
+	n := 0
 	switch {
 	case b.exhausted:
-		return b.launched
+		n = b.launched
 	case b.total != nil:
-		return b.total()
+		n = b.total()
 	}
-	return 0
+	return max(0, n-b.tally.before-b.tally.others)
 }
 
 // arrivals passes results from the strands that complete them to the loop.

@@ -168,7 +168,7 @@ func TestBatchWindow(t *testing.T) {
 				}
 				taken := 0
 				b := &batch{work: w, window: c.window, ahead: c.ahead, keep: c.keep, engine: engine.NewGoroutines(nil)}
-				got := runBatch(t, b, newSource(t.Context(), items(100, &taken)), 0)
+				got := runBatch(t, b, newSource(t.Context(), items(100, &taken), nil), 0)
 				if len(got) != 100 || w.most != c.window {
 					t.Errorf("%d results, %d at once; want 100, and %d", len(got), w.most, c.window)
 				}
@@ -245,7 +245,7 @@ func TestBatchLeftOut(t *testing.T) {
 					}
 				}
 			}
-			runBatch(t, b, newSource(t.Context(), list), 1)
+			runBatch(t, b, newSource(t.Context(), list, nil), 1)
 			if b.leftOut() != c.leftOut {
 				t.Errorf("%s: left out %v, want %v", c.inputs, b.leftOut(), c.leftOut)
 			}
@@ -315,7 +315,7 @@ func TestBatchSlowSource(t *testing.T) {
 					return
 				}
 			}
-		})
+		}, nil)
 		var emitted, flushed atomic.Int32
 		b := &batch{
 			work: &fakeWork{f: nap}, window: 4,
@@ -347,7 +347,7 @@ func TestBatchStopsWhileSourceBlocks(t *testing.T) {
 			if yield(line("1"), nil) {
 				<-never
 			}
-		})
+		}, nil)
 		b := &batch{work: &fakeWork{f: nap}, window: 4, control: newControl()}
 		time.AfterFunc(time.Minute, func() { b.control.raise(stageDrain, 130, nil) })
 		runBatch(t, b, src, 2)

@@ -19,6 +19,7 @@ import (
 type commandFlags struct {
 	env        []string
 	workdir    string
+	stdin      string
 	nice       int
 	killSeq    string
 	lineBuffer bool
@@ -27,6 +28,7 @@ type commandFlags struct {
 func (f *commandFlags) add(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.env, "env", nil, "set a variable of the command's environment: `NAME=VALUE`, with placeholders")
 	fs.StringVar(&f.workdir, "workdir", "", "run the command in `DIR`, with placeholders, such as {//}")
+	fs.StringVar(&f.stdin, "stdin", "", "have the command read `FILE`, with placeholders, such as {}")
 	fs.IntVar(&f.nice, "nice", 0, "make the command give way to others: add `N`, from -20 to 19, to its niceness")
 	fs.StringVar(&f.killSeq, "kill-seq", "", "stop a command by `SIGNALS`, with a time to wait after each (default "+command.DefaultSequence().String()+")")
 	fs.BoolVar(&f.lineBuffer, "line-buffer", false, "print what commands write line by line, while they run")
@@ -45,7 +47,7 @@ func (f *commandFlags) forCommands() string {
 		given bool
 		name  string
 	}{
-		{len(f.env) > 0, "--env"}, {f.workdir != "", "--workdir"}, {f.nice != 0, "--nice"},
+		{len(f.env) > 0, "--env"}, {f.workdir != "", "--workdir"}, {f.stdin != "", "--stdin"}, {f.nice != 0, "--nice"},
 		{f.killSeq != "", "--kill-seq"}, {f.lineBuffer, "--line-buffer"},
 	} {
 		if flag.given {
@@ -98,6 +100,12 @@ func (f *commandFlags) surroundings(opts template.Options) (*surroundings, error
 				}
 				return nil, usageError(fmt.Errorf("--workdir %s: %w", f.workdir, unwrapPath(err)), "mkdir -p "+template.Quote(f.workdir))
 			}
+		}
+	}
+	if f.stdin != "" {
+		var err error
+		if s.stdin, err = template.ParseText(f.stdin, opts); err != nil {
+			return nil, usageError(fmt.Errorf("--stdin: %w", err), programName()+" help placeholders")
 		}
 	}
 	return s, nil

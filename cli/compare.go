@@ -20,6 +20,7 @@ import (
 	"github.com/go-braid/braid/internal/input"
 	"github.com/go-braid/braid/internal/usage"
 	"github.com/go-braid/braid/multiprocessing"
+	"github.com/go-braid/braid/record"
 )
 
 // How the rounds are cut.
@@ -41,6 +42,7 @@ type compareFlags struct {
 	batchFlags
 	engines []string
 	rounds  int
+	html    string
 }
 
 func (a *app) compareCommand() *cobra.Command {
@@ -71,6 +73,7 @@ this program on the other engines.`,
 	fs.SortFlags = false
 	fs.StringSliceVar(&f.engines, "engines", engineNames(), "the `ENGINES` to compare, separated by commas; the first is the yardstick")
 	fs.IntVar(&f.rounds, "rounds", 0, "measure each block `N` times on each engine (default: as needed)")
+	fs.StringVar(&f.html, "html", "", "write a page to `FILE` that shows what each engine did when")
 	f.add(fs)
 	_ = cmd.RegisterFlagCompletionFunc("engines", completeWords(engineNames()...))
 	completeBatchFlags(cmd)
@@ -86,6 +89,9 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		return usageError(errors.New("--engines: it takes at least two to compare"), "--engines serial,threads")
 	}
 	cmp := &comparison{app: a, ctx: cmd.Context(), control: newControl(), rounds: f.rounds, began: time.Now()}
+	if _, err := parseKeepRule(f.keepRuns); err != nil {
+		return err
+	}
 	if f.rounds < 0 {
 		return usageError(fmt.Errorf("--rounds %d: it cannot be negative", f.rounds), "--rounds 5")
 	}
@@ -149,8 +155,12 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 		cmp.total = countInputs(reading, p.inputs)
 	}
 
+	cmp.rec = a.record(&f.recordFlags, f.html != "", record.Run{Name: "compare " + p.name, Task: p.task, Args: append([]string{a.name}, a.args...)},
+		f.remarks(cmp.progress))
+	defer cmp.rec.cleanUp()
+	cmp.rec.watch(cmp.work)
 	cfg.jobs, cfg.stdout, cfg.stderr = cmp.jobs, cmp.product, cmp.progress.line
-	err = cmp.open(cfg, named)
+	err = cmp.open(cfg, p, named)
 	if err == nil {
 		if leftOut = errors.Join(leftOut, cmp.leftOut); leftOut != nil && !f.quiet {
 			cmp.progress.line(fmt.Sprintf("%s: without %s: %v", a.name, processesName, leftOut))
@@ -160,31 +170,44 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 	if e := cmp.close(); err == nil {
 		err = e
 	}
-	cmp.progress.close(false)
-	if err != nil {
-		return err
-	}
-	if code, why := cmp.control.reason(); code != 0 {
-		return &exitError{code: code, err: why}
+	var rep *report
+	if code, why := cmp.control.reason(); err == nil && code != 0 {
+		err = &exitError{code: code, err: why}
+	} else if err == nil && cmp.inputs == 0 {
+		err = noInput()
+	} else if err == nil {
+		rep = cmp.report()
+		cmp.rec.mark("engine", "use "+rep.Verdict.Engine+": "+rep.Verdict.Why)
+		if cmp.failed > 0 || len(cmp.unequal) > 0 {
+			err = exit(exitFailed)
+		}
 	}
 	if cmp.inputs == 0 {
-		return noInput()
+		cmp.rec.discard()
+	} else {
+		cmp.rec.close(tally{read: cmp.inputs, ok: cmp.inputs - cmp.failed, failed: cmp.failed}, err)
 	}
-	rep := cmp.report()
+	cmp.progress.close(false)
+	if rep == nil {
+		return err
+	}
+	if f.html != "" {
+		if e := a.writeReport(f.html, cmp.rec); e != nil {
+			return e
+		}
+	}
+	var bad error
 	if f.json {
 		enc := json.NewEncoder(a.Out)
 		enc.SetEscapeHTML(false)
-		err = enc.Encode(rep)
+		bad = enc.Encode(rep)
 	} else {
-		err = rep.print(a)
+		bad = rep.print(a)
 	}
-	if err != nil {
-		return outputError(err)
+	if bad != nil {
+		return outputError(bad)
 	}
-	if cmp.failed > 0 || len(cmp.unequal) > 0 {
-		return exit(exitFailed)
-	}
-	return nil
+	return err
 }
 
 // A comparison is the same work on several engines.
@@ -197,6 +220,7 @@ type comparison struct {
 	options  []braid.Option
 	rounds   int // for each block; 0 as needed
 	progress *progress
+	rec      *recording
 	total    func() int
 	sides    []*side
 	first    *side // warms up, and gives the results to compare with
@@ -237,9 +261,10 @@ func isProcesses(s *side) bool { return s.kind.name == processesName }
 
 // open makes the engines. If the program cannot have worker processes, and nobody has
 // asked for them by name, they are left out.
-func (c *comparison) open(cfg engineConfig, named bool) error {
+func (c *comparison) open(cfg engineConfig, p *plan, named bool) error {
 	for _, s := range slices.Clone(c.sides) {
 		var err error
+		cfg.listener = c.rec.listener(s.kind, p, c.jobs, "")
 		s.handle, err = s.kind.open(cfg)
 		switch {
 		case err == nil:
@@ -293,7 +318,7 @@ func (c *comparison) run(cfg input.Config) {
 		if c.control.stage() >= stageTerminate {
 			return
 		}
-		if block = append(block, entry{it, err}); len(block) < size {
+		if block = append(block, entry{item: it, err: err}); len(block) < size {
 			continue
 		}
 		wall := c.block(block)
@@ -384,8 +409,11 @@ func (c *comparison) known() int {
 // good returns the inputs of a block that could be read, and reports the others.
 func (c *comparison) good(block []entry) []entry {
 	inputs := make([]entry, 0, len(block))
-	for _, e := range block {
+	for i, e := range block {
+		e.number = c.inputs + i + 1
+		c.rec.input(e.number, "", e.item.Text)
 		if e.err != nil {
+			c.rec.refused(e.number, e.err)
 			c.failed++
 			c.progress.line(c.app.failure(&result{item: e.item, err: e.err}))
 			continue

@@ -32,6 +32,9 @@ type control struct {
 	changed chan struct{} // holds a token when the stage has changed
 	first   int32         // the stage that the first interrupt leads to
 	current atomic.Int32
+	paused  atomic.Bool // nothing is to be started for now
+
+	signaled atomic.Bool // a signal has come
 
 	mu      sync.Mutex
 	code    int // the exit code that the first reason to stop asks for
@@ -51,6 +54,13 @@ func newControl() *control {
 }
 
 func (c *control) stage() int32 { return c.current.Load() }
+
+// pause has nothing more started, or things started again. It is no stage: a run that is
+// paused can be stopped.
+func (c *control) pause(on bool) {
+	c.paused.Store(on)
+	token(c.changed)
+}
 
 // raise brings the run to the given stage, unless it is there or further
 // already. Code and err say why, if nobody has said so before.
@@ -156,6 +166,7 @@ func (c *control) watchSignals() (stop func()) {
 }
 
 func (c *control) signal(s os.Signal) {
+	c.signaled.Store(true)
 	next := max(c.stage()+1, c.first)
 	code := exitSignal + int(syscall.SIGINT)
 	if s == syscall.SIGTERM {

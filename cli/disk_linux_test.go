@@ -104,3 +104,29 @@ func TestStdoutFull(t *testing.T) {
 		}
 	}
 }
+
+// The disk of the record is full: the run goes on, and says so once.
+func TestRecordOnFullDisk(t *testing.T) {
+	disk := smallDisk(t, "256k")
+	names := make([]string, 3000)
+	for i := range names {
+		names[i] = strings.Repeat("x", 500)
+	}
+	o := process(t, func(cmd *exec.Cmd) { cmd.Stdin = strings.NewReader(strings.Join(names, "\n")) },
+		"run", "--record", disk, "upper")
+	o.want(t, exitOK, "braid: recording ends here, and the run goes on: ", "no space left on device")
+	if got := strings.Count(o.out, " UP\n"); got != len(names) {
+		t.Errorf("%d results, want %d", got, len(names))
+	}
+	if got := strings.Count(o.err, "recording"); got != 1 {
+		t.Errorf("it is said %d times:\n%s", got, o.err)
+	}
+
+	// So full that a record cannot even begin.
+	_ = os.WriteFile(filepath.Join(disk, "fill"), make([]byte, 1<<20), 0o600)
+	o = process(t, nil, "run", "--record", disk, "upper", "a")
+	o.want(t, exitOK, "record")
+	if o.out != "a UP\n" || strings.Count(o.err, "not recorded: ") != 1 || strings.Contains(o.err, "ends here") {
+		t.Errorf("printed %q, said %q", o.out, o.err)
+	}
+}

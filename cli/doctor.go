@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/go-braid/braid/internal/machine"
+	"github.com/go-braid/braid/record"
 )
 
 // How good something is that the doctor has looked at.
@@ -112,12 +113,12 @@ func examine(a *app) []finding {
 	}
 	all = append(all, systemFindings()...)
 	all = append(all, writable("temporary files", os.TempDir(), "TMPDIR", "The outputs of commands are kept there while they run."))
-	if dir, err := stateDir(); err != nil {
+	if dir, err := record.DefaultDir(); err != nil {
 		all = append(all, finding{"state directory", doctorWarn, err.Error(), "Runs cannot be recorded.", "set XDG_STATE_HOME"})
 	} else {
 		all = append(all, writable("state directory", dir, "XDG_STATE_HOME", "Records of runs are kept there."))
 	}
-	return append(all, screenOf(a), program("python3", "Tasks in Python need it."), browser(), clock(), spawnCost())
+	return append(all, screenOf(a), findBrowser(), clock(), spawnCost())
 }
 
 func processors() finding {
@@ -145,18 +146,6 @@ func memory() finding {
 		f.State, f.Means, f.Try = doctorWarn, "Commands may be killed for want of memory.", "--memfree 128M, or a smaller -j"
 	}
 	return f
-}
-
-// stateDir is where runs are recorded.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "braid"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(home, ".local", "state", "braid"), nil
 }
 
 // writable looks whether a file can be made in a directory, or in that which it would
@@ -215,15 +204,7 @@ func screenOf(a *app) finding {
 	return f
 }
 
-func program(name, what string) finding {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return finding{name, doctorWarn, "not found", what, "install it, if you want that"}
-	}
-	return finding{Check: name, State: doctorOK, Value: path}
-}
-
-func browser() finding {
+func findBrowser() finding {
 	names := []string{"xdg-open", "chromium", "google-chrome", "firefox"}
 	switch runtime.GOOS {
 	case "darwin":

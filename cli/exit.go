@@ -10,6 +10,8 @@ const (
 	exitHalted   = 5   // stopped early: some inputs were not tried
 	exitDeadline = 124 // --deadline was over
 	exitSignal   = 128 // and the number of the signal
+
+	exitInterrupted = exitSignal + 2 // as by SIGINT
 )
 
 const exitCodesText = `EXIT CODES

@@ -13,11 +13,11 @@ import (
 // not have are passed over.
 var flagGroups = []struct{ title, flags string }{
 	{"Inputs", "from glob null csv no-header ndjson"},
-	{"What is done", "engine engines rounds shell env workdir nice out set dry-run"},
+	{"What is done", "engine engines rounds shell env workdir stdin nice out set dry-run"},
 	{"How much at once", "jobs delay rate load memfree memory max-tasks"},
 	{"When it takes long or fails", "timeout slow retries retry-on backoff halt kill-seq deadline exit-status"},
-	{"Results", "keep-order tag line-buffer json results"},
-	{"Runs", "record keep-runs resume rerun-failed view"},
+	{"Results", "keep-order tag line-buffer json results html"},
+	{"Runs", "record keep-runs resume rerun-failed view no-open"},
 	{"What is said", "progress quiet color help"},
 }
 

@@ -49,6 +49,8 @@ type batchFlags struct {
 	quiet    bool
 	progress string
 	color    string
+
+	recordFlags
 }
 
 func (f *batchFlags) add(fs *pflag.FlagSet) {
@@ -77,6 +79,7 @@ func (f *batchFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "say nothing but errors")
 	fs.StringVar(&f.progress, "progress", progressAuto, "show progress as `HOW`: auto, bar, plain or none")
+	f.recordFlags.add(fs)
 	fs.StringVar(&f.color, "color", "auto", "colour what is said: `WHEN` is auto, always or never")
 }
 
@@ -90,9 +93,21 @@ type plan struct {
 
 // plan reads what to do, and with which inputs, from the arguments.
 func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, error) {
-	p := &plan{}
+	p, inputs, err := f.what(a, cmd, args)
+	if err != nil {
+		return nil, err
+	}
+	p.inputs, err = f.inputs(a, inputs)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// what reads what to do from the arguments, and which of them are inputs.
+func (f *batchFlags) what(a *app, cmd *cobra.Command, args []string) (p *plan, inputs []string, err error) {
+	p = &plan{}
 	dash := cmd.ArgsLenAtDash()
-	var inputs []string
 	switch {
 	case dash == 0: // run [flags] -- COMMAND … [::: INPUT…]
 		p.args, inputs = args, nil
@@ -100,11 +115,11 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 			p.args, inputs = args[:i], args[i+1:]
 		}
 		if len(p.args) == 0 {
-			return nil, usageError(errors.New("there is no command after --"), cmd.CommandPath()+" -- wc -l {}")
+			return nil, nil, usageError(errors.New("there is no command after --"), cmd.CommandPath()+" -- wc -l {}")
 		}
 		p.name = filepath.Base(p.args[0])
 	case len(args) == 0 || args[0] == "":
-		return nil, usageError(errors.New("it needs a task, or -- and a command"),
+		return nil, nil, usageError(errors.New("it needs a task, or -- and a command"),
 			fmt.Sprintf("%s --help; %s tasks, for a list of tasks", cmd.CommandPath(), a.name))
 	default: // run TASK [flags] [INPUT…]
 		p.task, inputs = args[0], args[1:]
@@ -114,14 +129,9 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 		}
 	}
 	if slices.Contains(inputs, ":::") {
-		return nil, usageError(errors.New("::: stands among the inputs: it comes once, before all of them"), cmd.CommandPath()+" … ::: A B C")
+		return nil, nil, usageError(errors.New("::: stands among the inputs: it comes once, before all of them"), cmd.CommandPath()+" … ::: A B C")
 	}
-	cfg, err := f.inputs(a, inputs)
-	if err != nil {
-		return nil, err
-	}
-	p.inputs = cfg
-	return p, nil
+	return p, inputs, nil
 }
 
 // inputs says where the inputs come from.

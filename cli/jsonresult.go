@@ -11,8 +11,8 @@ import (
 	"github.com/go-braid/braid/internal/input"
 )
 
-// A record is a result as JSON. Fields may be added.
-type record struct {
+// A resultRecord is a result as JSON. Fields may be added.
+type resultRecord struct {
 	Seq      int             `json:"seq"`
 	Input    json.RawMessage `json:"input"`
 	OK       bool            `json:"ok"`
@@ -23,7 +23,7 @@ type record struct {
 	*commandRecord
 }
 
-// A commandRecord is what a command adds to a record. Exit is -1 if a signal
+// A commandRecord is what a command adds to a resultRecord. Exit is -1 if a signal
 // ended it, or if it was not started.
 type commandRecord struct {
 	Command []string `json:"command"`
@@ -50,8 +50,8 @@ type outputRecord struct {
 }
 
 // newRecord returns the record of a result, with or without what a command wrote.
-func newRecord(r *result, outputs bool) (*record, error) {
-	rec := &record{
+func newRecord(r *result, outputs bool) (*resultRecord, error) {
+	rec := &resultRecord{
 		Seq: r.seq, Input: inputJSON(r), OK: r.err == nil,
 		Attempts: r.attempts, WallS: r.wall.Seconds(),
 	}

@@ -3,29 +3,42 @@ package cli
 import (
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/go-braid/braid/internal/input"
 )
 
 // A resizer changes how many inputs are under way at once.
 type resizer struct {
-	jobs, most int
-	apply      func(jobs int) error
-	tell       func(text string)
+	most  int // that the engine can have
+	apply func(jobs int) error
+	tell  func(text string)
+
+	mu   sync.Mutex
+	jobs int
 }
 
 // key does what a key asks for.
 func (r *resizer) key(k byte) {
-	n := r.jobs
 	switch k {
 	case '+', '=': // the same key on many keyboards
-		n++
+		r.change(func(n int) int { return n + 1 })
 	case '-':
-		n--
-	default:
-		return
+		r.change(func(n int) int { return n - 1 })
 	}
-	if n < 1 || n > r.most {
+}
+
+// set asks for n at once, or for as many as there can be.
+func (r *resizer) set(n int) {
+	r.change(func(int) int { return min(n, r.most) })
+}
+
+// change changes how many there are, unless that is none, or more than there can be.
+func (r *resizer) change(to func(int) int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := to(r.jobs)
+	if n < 1 || n > r.most || n == r.jobs {
 		return
 	}
 	if err := r.apply(n); err != nil {

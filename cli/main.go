@@ -42,9 +42,9 @@ type Streams struct {
 // The engine processes, and with it the last part of the tour, needs a program that
 // has called multiprocessing.Main, as Main does.
 func Run(ctx context.Context, args []string, s Streams) int {
-	a := &app{Streams: s, name: programName()}
+	a := &app{Streams: s, name: programName(), args: args}
 	root := a.rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(completeArgs(args))
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
@@ -67,6 +67,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 type app struct {
 	Streams
 	name  string
+	args  []string // the command line, without the name
 	style style
 }
 

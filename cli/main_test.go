@@ -38,6 +38,7 @@ func (c checked) Run() int {
 	// Under the race detector a process waits for a second before it ends, to see
 	// what its goroutines still do. Each command of a script is one.
 	os.Setenv("GORACE", quickExit)
+	os.Setenv(recordEnv, recordOff) // but in the tests of records
 	// The goroutine that starts processes never ends. It is started here, so that no
 	// test takes it for a leak.
 	p, err := multiprocessing.Start(context.Background(), printing, lines{})
@@ -79,6 +80,8 @@ var (
 	_ = braid.Define("count", func(context.Context, string) (int64, error) { return counter.Add(1), nil })
 	// Flaky fails until the file that it is given has two bytes, and adds one.
 	_ = braid.Define("flaky", flaky)
+	// Check writes its input into a log, and fails until there is a file ok-INPUT.
+	_ = braid.Define("check", check)
 	// Block says that it has begun, and waits until it is cancelled; deaf does not
 	// even listen.
 	_ = braid.Define("block", func(ctx context.Context, name string) (string, error) {
@@ -135,6 +138,21 @@ func flaky(_ context.Context, path string) (string, error) {
 		return "", err
 	}
 	return "", errors.New("not yet")
+}
+
+func check(_ context.Context, name string) (string, error) {
+	f, err := os.OpenFile("log", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if _, err := f.WriteString(name + "\n"); err != nil {
+		return "", err
+	}
+	if _, err := os.Stat("ok-" + name); err != nil {
+		return "", errors.New("not ok")
+	}
+	return name, nil
 }
 
 func gate(ctx context.Context, path string) (string, error) {

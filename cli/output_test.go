@@ -9,14 +9,17 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/input"
+	"github.com/go-braid/braid/internal/tracecontext"
 )
 
 // decoded is a line of --json as who reads it sees it.
@@ -33,8 +36,15 @@ type decoded struct {
 	Exit           *int
 	Signal         string
 	Stdout, Stderr string
+	StdoutBytes    int64 `json:"stdout_bytes"`
+	StderrBytes    int64 `json:"stderr_bytes"`
+	Started        time.Time
+	PID, Slot      int
 	CPUS           float64 `json:"cpu_s"`
-	MaxRSS         int64   `json:"max_rss_bytes"`
+	UserS          float64 `json:"user_s"`
+	SystemS        float64 `json:"system_s"`
+	Traceparent    string
+	MaxRSS         int64 `json:"max_rss_bytes"`
 }
 
 // records decodes the lines of --json, strictly.
@@ -119,6 +129,15 @@ func TestJSONOfCommands(t *testing.T) {
 	}
 	if want := []string{"sh", "-c", `printf 'out\377'; echo err >&2; exit "$1"`, "sh", "0"}; !slices.Equal(r.Command, want) {
 		t.Errorf("command %q, want %q", r.Command, want)
+	}
+	if r.StdoutBytes != 4 || r.StderrBytes != 4 || r.PID <= 0 || r.Slot < 1 || time.Since(r.Started) < 0 {
+		t.Errorf("%d and %d bytes, process %d, slot %d, started at %v", r.StdoutBytes, r.StderrBytes, r.PID, r.Slot, r.Started)
+	}
+	if diff := r.CPUS - r.UserS - r.SystemS; math.Abs(diff) > 1e-9 {
+		t.Errorf("CPU time %v, of which user %v and system %v", r.CPUS, r.UserS, r.SystemS)
+	}
+	if _, err := tracecontext.Parse(r.Traceparent); err != nil || r.Traceparent == rs[1].Traceparent {
+		t.Errorf("spans %q and %q", r.Traceparent, rs[1].Traceparent)
 	}
 	if r.WallS <= 0 || r.CPUS <= 0 || r.MaxRSS < 100_000 {
 		t.Errorf("wall %v s, CPU %v s, memory %d bytes", r.WallS, r.CPUS, r.MaxRSS)

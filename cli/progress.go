@@ -262,6 +262,9 @@ func (p *progress) describe() string {
 	if p.state.skipped > 0 {
 		b.WriteString(", " + count(p.state.skipped) + " not tried")
 	}
+	if p.state.before > 0 {
+		b.WriteString(", " + count(p.state.before) + " done before")
+	}
 	if p.state.again > 0 {
 		b.WriteString(", " + count(p.state.again) + " put back for want of memory")
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -35,7 +36,8 @@ The name of a folder is the number of the input, in six digits or more, and the
 input itself. No two have the same number, so no two folders the same name. Of the
 input, letters, digits and the characters . _ - + = , @ stand for themselves; every
 other byte is % and two hexadecimal digits, as in a URL. A name that would be longer
-than 120 bytes ends in ~; the whole input is in meta.json.
+than 120 bytes is cut, and ends in ~ and eight digits of the SHA-256 of the input,
+which is in meta.json as a whole.
 
 meta.json is written last, in one step: a folder that lacks it is not complete. When
 an input is tried again, its folder holds the last try. Inputs that were not tried
@@ -45,7 +47,8 @@ have none.
 "run --results FILE.csv" a record, the first one with the names of the columns.
 There, an output is held in memory as a whole.
 
-The directory must be empty, and the file must not exist yet.
+The directory must be empty, and the file must not exist yet. A run that takes up
+another one, with --resume or --rerun-failed, adds to what is there.
 `
 
 // A results keeps results in files.
@@ -94,12 +97,13 @@ type keeper struct {
 	gone func() // told of the error; may be nil
 }
 
-// keeper returns what keeps the results of a run of p; nil without --results.
-func (f *outputFlags) keeper(p *plan) (*keeper, error) {
+// keeper returns what keeps the results of a run of p; nil without --results. Again says
+// that the run takes up another one.
+func (f *outputFlags) keeper(p *plan, again bool) (*keeper, error) {
 	if f.results == "" {
 		return nil, nil
 	}
-	to, err := openResults(f.results, p.task != "", false)
+	to, err := openResults(f.results, p.task != "", again)
 	if err != nil {
 		return nil, err
 	}
@@ -112,18 +116,28 @@ func (k *keeper) add(r *result) {
 	}
 }
 
+// failed returns the first error.
+func (k *keeper) failed() error {
+	if k == nil {
+		return nil
+	}
+	return k.err
+}
+
 func (k *keeper) flush() {
 	if k != nil && k.err == nil {
 		k.note(k.results.flush())
 	}
 }
 
-// close returns the first error.
+// close flushes, and returns the first error.
 func (k *keeper) close() error {
 	if k == nil {
 		return nil
 	}
-	k.note(k.results.close())
+	if err := k.results.close(); k.err == nil {
+		k.note(err)
+	}
 	return k.err
 }
 
@@ -232,12 +246,13 @@ func writeFile(path string, text io.WriterTo) error {
 func (d *resultDir) flush() error { return nil }
 func (d *resultDir) close() error { return nil }
 
-// longestName is how long the name of a folder is at most, but for the ~ at its end.
+// longestName is how long the name of a folder is at most, but for what marks the cut.
 // File systems have names of 255 bytes, and archives some less.
 const longestName = 120
 
 // folderName returns the name of the folder for an input.
 func folderName(seq int, text string) string {
+	whole := text
 	b := fmt.Appendf(make([]byte, 0, longestName+4), "%06d-", seq)
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
@@ -251,7 +266,8 @@ func folderName(seq int, text string) string {
 			}
 		}
 		if len(b)+len(escaped) > longestName {
-			return string(append(b, '~'))
+			sum := sha256.Sum256([]byte(whole))
+			return fmt.Sprintf("%s~%x", b, sum[:4])
 		}
 		b = append(b, escaped...)
 	}
@@ -323,7 +339,7 @@ func (f *resultFile) add(r *result) error {
 }
 
 // columns returns a result as a record of CSV.
-func (f *resultFile) columns(r *result, rec *record) []string {
+func (f *resultFile) columns(r *result, rec *resultRecord) []string {
 	seconds := func(s float64) string { return strconv.FormatFloat(s, 'f', -1, 64) }
 	columns := []string{strconv.Itoa(rec.Seq), r.item.Text, strconv.FormatBool(rec.OK), strconv.Itoa(rec.Attempts), seconds(rec.WallS), rec.Error}
 	if f.task {

@@ -3,11 +3,18 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
 )
+
+func digits(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:4])
+}
 
 func TestFolderName(t *testing.T) {
 	long := strings.Repeat("x", 300)
@@ -25,14 +32,14 @@ func TestFolderName(t *testing.T) {
 		{7, "a\x00\n\xff", "000007-a%00%0A%FF"},
 		{8, `C:\x*?"<>|~`, "000008-C%3A%5Cx%2A%3F%22%3C%3E%7C%7E"},
 		{1234567, "x.", "1234567-x%2E"},
-		{9, long, "000009-" + long[:longestName-7] + "~"},
-		{10, strings.Repeat("ö", 300), "000010-" + strings.Repeat("ö", 56) + "~"},
+		{9, long, "000009-" + long[:longestName-7] + "~" + digits(long)},
+		{10, strings.Repeat("ö", 300), "000010-" + strings.Repeat("ö", 56) + "~" + digits(strings.Repeat("ö", 300))},
 	} {
 		got := folderName(tt.seq, tt.text)
 		if got != tt.want {
 			t.Errorf("folder of %d, %q: %q, want %q", tt.seq, tt.text, got, tt.want)
 		}
-		if filepath.Base(got) != got || len(got) > longestName+1 {
+		if filepath.Base(got) != got || len(got) > longestName+9 {
 			t.Errorf("%q is no name of a folder", got)
 		}
 	}

@@ -38,7 +38,7 @@ command on many inputs, compare the engines on it, and see which one to use.`,
 	groupFlags(root)
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpCommand(a.helpCommand(root))
-	root.AddCommand(a.runCommand(), a.compareCommand(), a.tasksCommand(), a.tourCommand(), a.doctorCommand(), a.manCommand())
+	root.AddCommand(a.runCommand(), a.compareCommand(), a.runsCommand(), a.viewCommand(), a.tasksCommand(), a.tourCommand(), a.doctorCommand(), a.manCommand())
 	root.AddCommand(a.topics()...)
 	return root
 }
@@ -185,4 +185,5 @@ func completeBatchFlags(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("retry-on", completeWords("exit=75", "timeout", "signal", "exit=75,timeout,signal"))
 	_ = cmd.RegisterFlagCompletionFunc("backoff", completeWords("100ms..30s", "1s..60s", "none"))
 	_ = cmd.MarkFlagDirname("out")
+	completeRecordFlags(cmd)
 }

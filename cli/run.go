@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/halt"
 	"github.com/go-braid/braid/internal/input"
@@ -17,6 +18,8 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	batchFlags
+	resumeFlags
+	viewFlags
 	commandFlags
 	outputFlags
 	limitFlags
@@ -28,7 +31,19 @@ type runFlags struct {
 }
 
 func (a *app) runCommand() *cobra.Command {
-	var f runFlags
+	cmd, f := a.newRunCommand()
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.resume != "" || f.rerun != "" {
+			return a.resume(cmd, f, args)
+		}
+		return a.run(cmd, f, args, nil)
+	}
+	return cmd
+}
+
+// newRunCommand returns the command run, which does not do anything yet, and its flags.
+func (a *app) newRunCommand() (*cobra.Command, *runFlags) {
+	f := &runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run TASK [flags] [INPUT…]\n  " + a.name + " run [flags] -- COMMAND {} … [::: INPUT…]",
 		Short: "Run a task or a command on every input",
@@ -50,9 +65,6 @@ asks that to stop, a third one kills it.`,
   ` + a.name + ` run --csv --from people.csv -- ./greet --name {name} --city {city}
   ` + a.name + ` run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`,
 		ValidArgsFunction: completeTask,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.run(cmd, &f, args)
-		},
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
@@ -72,10 +84,15 @@ asks that to stop, a third one kills it.`,
 	f.limitFlags.complete(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("halt", completeWords("never", "soon,fail=1", "now,fail=1", "now,success=1"))
 	_ = cmd.RegisterFlagCompletionFunc("exit-status", completeWords(exitAny, exitFirst, exitCount, exitMax))
-	return cmd
+	f.resumeFlags.add(fs)
+	f.viewFlags.add(fs)
+	_ = cmd.RegisterFlagCompletionFunc("resume", a.completeRun)
+	_ = cmd.RegisterFlagCompletionFunc("rerun-failed", a.completeRun)
+	return cmd, f
 }
 
-func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
+// run does a run. Past, if it is not nil, is the one that it takes up.
+func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) error {
 	ctx := cmd.Context()
 	var err error
 	if a.style, err = styleFor(f.color, a.Err); err != nil {
@@ -98,6 +115,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	policy, err := halt.Parse(f.halt)
 	if err != nil {
 		return usageError(fmt.Errorf("--halt: %w", err), "--halt soon,fail=3")
+	}
+	if _, err := parseKeepRule(f.keepRuns); err != nil {
+		return err
 	}
 	status, err := parseExitStatus(f.exitStatus)
 	if err != nil {
@@ -134,8 +154,9 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 		return err
 	}
 	defer closeWork()
+	hash := f.identity(p).hash()
 	if f.dryRun {
-		return a.dryRun(ctx, w, p.inputs)
+		return a.dryRun(ctx, w, p.inputs, func(e *entry) { past.look(hash, e) })
 	}
 
 	limited, stopLimits := context.WithCancel(ctx)
@@ -148,12 +169,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer limits.watchMemory(limited, w, func(text string) {
-		if !f.quiet {
-			prog.line(a.name + ": " + text)
-		}
-	})()
-	kept, err := f.keeper(p)
+	kept, err := f.keeper(p, past != nil)
 	if err != nil {
 		prog.close(false)
 		return err
@@ -163,25 +179,50 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	stdout := prog.beside(a.Out)
 	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json, tagger: tagger}
 	out.gone = func() { c.raise(stageTerminate, exitUsage, nil) }
+	rec := a.record(&f.recordFlags, f.view, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
+	defer rec.cleanUp()
+	rec.watch(w)
+	defer limits.watchMemory(limited, w, func(text string) {
+		if !f.quiet {
+			prog.line(a.name + ": " + text)
+		}
+		rec.mark("guard", text)
+	})()
 	work, heard := f.watch(w, out, kept, func(m slowMark) {
 		if !f.quiet {
 			prog.line(a.name + ": " + m.String())
 		}
+		rec.slowMark(m)
 	})
+	chosen := "" // by whom the engine was
+	if cmd.Flags().Changed("engine") {
+		chosen = "--engine"
+	}
 	if limits.throttle != nil {
 		heard = append(heard, limits.throttle.listener())
 	}
-	cfg.jobs, cfg.listener, cfg.stdout, cfg.stderr = jobs, listenAll(append(heard, clock.listener())...), out.line, prog.line
+	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
+	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(kind, p, jobs, chosen))...)
 	handle, err := kind.open(cfg)
 	if err != nil {
+		rec.discard()
 		prog.close(false)
 		return err
+	}
+	p.inputs.Stdin = rec.keep(p.inputs)
+	look := func(e *entry) {
+		rec.look(e)
+		past.look(hash, e)
 	}
 	if handle.kill != nil {
 		c.on(stageAbandon, handle.kill)
 	}
-	c.comment = func(stage int32) { prog.line(a.name + ": " + stageComment(stage)) }
-	defer c.watchSignals()()
+	c.comment = func(stage int32) {
+		prog.line(a.name + ": " + stageComment(stage))
+		rec.mark("stopped", stageComment(stage))
+	}
+	unwatch := c.watchSignals()
+	defer unwatch()
 	if f.deadline > 0 {
 		defer time.AfterFunc(f.deadline, func() {
 			c.raise(stageTerminate, exitDeadline, fmt.Errorf("stopped after --deadline %v", f.deadline))
@@ -193,57 +234,77 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 	b := &batch{
 		work: work, engine: handle, control: c, throttle: limits.throttle,
 		prompt: len(p.inputs.Globs) == 0 && promptFiles(p.inputs.Files),
-		window: windowFor(kind, jobs), keep: f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
+		keep:   f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
 		halt: policy, options: options,
 	}
 	// What waits in the engine's queue may start before the loop has seen the result that
 	// stops the run, makes a median, or lets nothing start.
 	narrow := policy.Then != halt.Continue || f.timeout.percent > 0 || limits.throttle != nil
-	if narrow {
-		b.window = min(b.window, jobs)
+	windowOf := func(n int) int {
+		switch {
+		case narrow:
+			return min(windowFor(kind, n), n)
+		case f.view:
+			// What waits in the engine's queue starts even if the page says to pause.
+			return min(windowFor(kind, n), 2*n)
+		}
+		return windowFor(kind, n)
 	}
-	defer a.heed(prog, p, w, &resizer{jobs: jobs, most: kind.most(), tell: func(text string) { prog.line(a.name + ": " + text) }, apply: func(n int) error {
+	size := &resizer{jobs: jobs, most: kind.most()}
+	size.tell = func(text string) {
+		prog.line(a.name + ": " + text)
+		rec.mark("resize", text)
+	}
+	size.apply = func(n int) error {
 		if handle.resize != nil {
 			if err := handle.resize(n); err != nil {
 				return err
 			}
 		}
-		window := windowFor(kind, n)
-		if narrow {
-			window = min(window, n)
-		}
-		b.resize(window)
+		b.resize(windowOf(n))
 		return nil
-	}})()
+	}
+	b.window = windowOf(jobs)
+	defer a.heed(prog, p, w, size)()
+	page := a.show(ctx, &f.viewFlags, rec, c, size, prog.line)
+	defer page.stop()
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}
 	var left leaks
 	b.render = out.render
+	b.begin = rec.begin
+	b.idle = func() {
+		out.flush()
+		if kept.flush(); out.failed() == nil && kept.failed() == nil {
+			rec.flushed()
+		}
+	}
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
 		kept.add(r)
 		left.note(r)
+		rec.emitted(r)
 		out.print(r)
+		if rec.full() {
+			b.idle()
+		}
 		prog.update(b.tally, b.knownTotal())
 		if out.failed() != nil {
 			c.raise(stageTerminate, exitUsage, nil)
 		}
 		c.stopIfBroken(r)
 	}
-	b.idle = func() {
-		out.flush()
-		kept.flush()
-	}
-	b.run(ctx, newSource(reading, input.Items(reading, p.inputs)))
+	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), look))
+	prog.update(b.tally, b.knownTotal())
 	stopped, why := c.reason()
 	var closing error
 	if c.stage() < stageAbandon {
 		// Nothing is in flight, so this does not wait for tasks.
 		closing = handle.close(context.WithoutCancel(ctx))
 	}
-	out.flush()
+	b.idle()
 	notKept := kept.close()
 	for _, remark := range []func() string{handle.remark, left.remark} {
 		if remark != nil && !f.quiet {
@@ -252,29 +313,40 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string) error {
 			}
 		}
 	}
-	prog.close(b.tally.read > 0)
-
-	switch {
-	case closing != nil:
-		return &exitError{code: exitUsage, err: closing}
-	case out.failed() != nil:
-		return outputError(out.failed())
-	case notKept != nil:
-		return notKept
-	case ctx.Err() != nil:
-		return &exitError{code: exitUsage, err: context.Cause(ctx)}
-	case stopped == exitHalted && b.leftOut():
-		e := &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
-		if b.tally.failed > 0 && status.which != exitAny {
-			e.code = status.code(b.tally)
+	err = func() error {
+		switch {
+		case closing != nil:
+			return &exitError{code: exitUsage, err: closing}
+		case out.failed() != nil:
+			return outputError(out.failed())
+		case notKept != nil:
+			return notKept
+		case ctx.Err() != nil:
+			return &exitError{code: exitUsage, err: context.Cause(ctx)}
+		case stopped == exitHalted && b.leftOut():
+			e := &exitError{code: exitHalted, err: fmt.Errorf("stopped early by --halt %v", policy)}
+			if b.tally.failed > 0 && status.which != exitAny {
+				e.code = status.code(b.tally)
+			}
+			return e
+		case stopped != 0 && stopped != exitHalted:
+			return &exitError{code: stopped, err: why}
+		case b.tally.read == 0:
+			return noInput()
 		}
-		return e
-	case stopped != 0 && stopped != exitHalted:
-		return &exitError{code: stopped, err: why}
-	case b.tally.read == 0:
-		return noInput()
+		return exit(status.code(b.tally))
+	}()
+	if b.tally.read == 0 {
+		rec.discard() // there is nothing to look at
+	} else {
+		rec.close(b.tally, err)
 	}
-	return exit(status.code(b.tally))
+	prog.close(b.tally.read > 0)
+	if !f.quiet {
+		a.whatNext(b, past, rec)
+	}
+	page.linger(ctx, c, unwatch)
+	return err
 }
 
 func stageComment(stage int32) string {
@@ -288,11 +360,15 @@ func stageComment(stage int32) string {
 }
 
 // dryRun prints what would be run.
-func (a *app) dryRun(ctx context.Context, w work, cfg input.Config) error {
+func (a *app) dryRun(ctx context.Context, w work, cfg input.Config, look func(*entry)) error {
 	out := bufio.NewWriter(a.Out)
 	seq, failed := 0, 0
 	for it, err := range input.Items(ctx, cfg) {
 		seq++
+		e := entry{item: it, err: err}
+		if look(&e); e.turn != hasTurn {
+			continue
+		}
 		var line string
 		if err == nil {
 			line, err = w.describe(it, seq)

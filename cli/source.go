@@ -14,8 +14,9 @@ import (
 type source struct {
 	ready  chan struct{} // holds a token when next may have something new
 	cancel context.CancelFunc
-	taken  []entry // what the loop has taken over and not used yet
-	ended  bool    // and there is no more
+	look   func(*entry) // looks at each input before anybody else does; may be nil
+	taken  []entry      // what the loop has taken over and not used yet
+	ended  bool         // and there is no more
 
 	mu     sync.Mutex
 	read   []entry       // what the reader has read and the loop not taken over
@@ -24,20 +25,34 @@ type source struct {
 }
 
 type entry struct {
-	item input.Item
-	err  error
+	item   input.Item
+	err    error
+	key    string  // what the record of the run knows the input by; empty without one
+	number int     // of the input; 0 means its place in this source, from 1
+	turn   turning // whether the input has its turn in this run
 }
+
+// A turning says whether an input has its turn.
+type turning uint8
+
+const (
+	hasTurn  turning = iota
+	hadTurn          // an earlier run, which this one takes up, has done it
+	notAsked         // it is not among those that this run was asked to do again
+)
 
 // readAhead is how many inputs the reader is ahead at most.
 const readAhead = 256
 
-// newSource starts to read items.
-func newSource(ctx context.Context, items iter.Seq2[input.Item, error]) *source {
+// newSource starts to read items. Look, if it is not nil, may mark each; it is called by
+// one goroutine.
+func newSource(ctx context.Context, items iter.Seq2[input.Item, error], look func(*entry)) *source {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &source{
 		ready:  make(chan struct{}, 1),
 		demand: make(chan struct{}, 1),
 		cancel: cancel,
+		look:   look,
 	}
 	go s.readAll(ctx, items)
 	return s
@@ -56,7 +71,11 @@ func (s *source) readAll(ctx context.Context, items iter.Seq2[input.Item, error]
 		token(s.ready)
 	}()
 	for it, err := range items {
-		for !s.offer(entry{it, err}) {
+		e := entry{item: it, err: err}
+		if s.look != nil {
+			s.look(&e)
+		}
+		for !s.offer(e) {
 			select {
 			case <-s.demand:
 			case <-ctx.Done():

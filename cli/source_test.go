@@ -26,7 +26,7 @@ func items(n int, taken *int) iter.Seq2[input.Item, error] {
 func TestSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taken := 0
-		s := newSource(t.Context(), items(1000, &taken))
+		s := newSource(t.Context(), items(1000, &taken), nil)
 		synctest.Wait()
 		// One more is in the hands of the reader.
 		if taken != readAhead+1 {
@@ -65,7 +65,7 @@ func TestSourceSlow(t *testing.T) {
 					return
 				}
 			}
-		})
+		}, nil)
 		if _, ok := s.next(); ok || s.done() {
 			t.Error("there is an input, or an end, before there is one")
 		}
@@ -73,7 +73,7 @@ func TestSourceSlow(t *testing.T) {
 			t.Error("nobody knows yet that there is no more")
 		}
 		failure := errors.New("failure")
-		in <- entry{line("a"), failure}
+		in <- entry{item: line("a"), err: failure}
 		<-s.ready
 		if e, ok := s.next(); !ok || e.item.Text != "a" || e.err != failure {
 			t.Errorf("got %+v, %v; want the input with its error", e, ok)
@@ -97,7 +97,7 @@ func TestSourceMoreWaits(t *testing.T) {
 					return
 				}
 			}
-		})
+		}, nil)
 		go func() { in <- "a" }()
 		if !s.more(true) {
 			t.Error("there is no more, though an input comes")
@@ -114,7 +114,7 @@ func TestSourceMoreWaits(t *testing.T) {
 func TestSourceStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taken := 0
-		s := newSource(t.Context(), items(1000, &taken))
+		s := newSource(t.Context(), items(1000, &taken), nil)
 		synctest.Wait()
 		s.stop()
 		synctest.Wait() // and the bubble ends without the reader
@@ -126,7 +126,7 @@ func TestSourceStop(t *testing.T) {
 		}
 
 		ctx, cancel := context.WithCancel(t.Context())
-		s = newSource(ctx, items(1000, &taken))
+		s = newSource(ctx, items(1000, &taken), nil)
 		synctest.Wait()
 		cancel()
 		synctest.Wait()

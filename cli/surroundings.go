@@ -40,8 +40,11 @@ value may have placeholders:
 
   braid run --env 'OUT={.}.sorted' -- sh -c 'sort "$1" > "$OUT"' sh {} ::: *.txt
 
-If a value, or --workdir, has a placeholder, {} is not added to a command that has
-none.
+A command reads nothing, or the file that --stdin names, such as --stdin {}; that
+name is relative to the directory of this program, whatever --workdir says.
+
+If a value, --workdir or --stdin has a placeholder, {} is not added to a command
+that has none.
 
 This program itself heeds
 
@@ -54,6 +57,7 @@ This program itself heeds
 type surroundings struct {
 	vars  []variable
 	dir   *template.Text // nil without --workdir
+	stdin *template.Text // the name of a file; nil without --stdin
 	trace tracecontext.Context
 }
 
@@ -64,7 +68,7 @@ type variable struct {
 
 // filled reports whether the input reaches the command by them.
 func (s *surroundings) filled() bool {
-	return s.dir != nil && s.dir.Filled() ||
+	return s.dir != nil && s.dir.Filled() || s.stdin != nil && s.stdin.Filled() ||
 		slices.ContainsFunc(s.vars, func(v variable) bool { return v.value.Filled() })
 }
 
@@ -107,4 +111,21 @@ func (s *surroundings) put(c *command.Command, it input.Item, seq, slot, attempt
 		}
 	}
 	return trace, nil
+}
+
+// open opens what the command is to read; nil if that is nothing. The file is named
+// as this process sees it.
+func (s *surroundings) open(it input.Item, seq, slot int) (*os.File, error) {
+	if s.stdin == nil {
+		return nil, nil
+	}
+	name, err := s.stdin.Expand(it, seq, slot)
+	if err != nil {
+		return nil, fmt.Errorf("--stdin: %w", err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("--stdin %s: %w", name, unwrapPath(err))
+	}
+	return f, nil
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,9 +36,18 @@ func TestTimeLimitSet(t *testing.T) {
 }
 
 // A hand is an attempt of a test.
-type hand struct{ stopped error }
+type hand struct{ why atomic.Pointer[error] }
 
-func (h *hand) stop(why error) { h.stopped = why }
+func (h *hand) stop(why error) { h.why.Store(&why) }
+
+// stopped returns why the attempt was stopped, once all that is due has been done.
+func (h *hand) stopped() error {
+	synctest.Wait()
+	if why := h.why.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
 
 func TestMedianLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -57,8 +68,8 @@ func TestMedianLimit(t *testing.T) {
 		if got := m.current(); got != 9*time.Second {
 			t.Errorf("the limit is %v", got)
 		}
-		if e, ok := errors.AsType[*engine.TimeoutError](early.stopped); !ok || e.Limit != 9*time.Second {
-			t.Errorf("the early one was stopped by %v", early.stopped)
+		if e, ok := errors.AsType[*engine.TimeoutError](early.stopped()); !ok || e.Limit != 9*time.Second {
+			t.Errorf("the early one was stopped by %v", early.stopped())
 		}
 		m.end(100, false) // says the attempt, later
 
@@ -70,16 +81,16 @@ func TestMedianLimit(t *testing.T) {
 		m.begin(3, third.stop)
 		time.Sleep(4999 * time.Millisecond)
 		m.end(3, false)
-		if first.stopped != nil {
+		if first.stopped() != nil {
 			t.Error("the first was stopped too early")
 		}
 		time.Sleep(2 * time.Millisecond)
-		if first.stopped == nil || second.stopped != nil {
-			t.Errorf("after 9 s and 5 s: %v and %v", first.stopped, second.stopped)
+		if first.stopped() == nil || second.stopped() != nil {
+			t.Errorf("after 9 s and 5 s: %v and %v", first.stopped(), second.stopped())
 		}
 		time.Sleep(4 * time.Second)
-		if second.stopped == nil || third.stopped != nil {
-			t.Errorf("after 9 s: %v; of one that has ended: %v", second.stopped, third.stopped)
+		if second.stopped() == nil || third.stopped() != nil {
+			t.Errorf("after 9 s: %v; of one that has ended: %v", second.stopped(), third.stopped())
 		}
 		if got := m.current(); got != 9*time.Second {
 			t.Errorf("the limit has become %v", got)
@@ -126,8 +137,19 @@ func TestMedianLimitWindow(t *testing.T) {
 
 func TestSlowWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var marks []slowMark
-		w := newSlowWatch(nil, 10*time.Second, func(m slowMark) { marks = append(marks, m) })
+		var mu sync.Mutex
+		var all []slowMark
+		marks := func() []slowMark {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(all)
+		}
+		w := newSlowWatch(nil, 10*time.Second, func(m slowMark) {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, m)
+		})
 		l := w.listener()
 		w.texts[1], w.texts[2] = "one", "two"
 		l.Started(engine.Event{Index: 1, Attempt: 1})
@@ -137,15 +159,16 @@ func TestSlowWatch(t *testing.T) {
 		l.Started(engine.Event{Index: 1, Attempt: 2})
 		time.Sleep(9 * time.Second)
 		l.Finished(engine.Event{Index: 2, Attempt: 1})
-		if len(marks) > 0 {
-			t.Errorf("too early: %v", marks)
+		if got := marks(); len(got) > 0 {
+			t.Errorf("too early: %v", got)
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		l.Finished(engine.Event{Index: 1, Attempt: 2})
 		time.Sleep(time.Minute)
 		want := slowMark{seq: 1, attempt: 2, text: "one", ran: 10 * time.Second}
-		if !slices.Equal(marks, []slowMark{want}) {
-			t.Errorf("marks %v, want %v", marks, want)
+		if got := marks(); !slices.Equal(got, []slowMark{want}) {
+			t.Errorf("marks %v, want %v", got, want)
 		}
 		if s := want.String(); !strings.Contains(s, "slow: one has run for 10s (attempt 2)") {
 			t.Errorf("it says %q", s)

@@ -19,6 +19,7 @@ func (a *app) topics() []*cobra.Command {
 		topic("limits", "What holds inputs back: load, memory, rate", limitsText),
 		topic("engines", "The engines, and when to use which", enginesText()),
 		topic("json", "What --json prints", jsonText),
+		topic("records", "Where runs are recorded, and how they are taken up", recordsText),
 		topic("results", "What --results keeps, and where", resultsText),
 		topic("environment", "What commands find in their environment", environmentText),
 	}
@@ -34,7 +35,8 @@ In a command after --, as in GNU parallel:
   {//}  its directory                  {key} a named column, or a key (--csv, --ndjson)
   {/.}  base name, no extension        {n.}  {n/} {n//} {n/.} likewise for columns
 
-If no argument has a placeholder for the input, {} is added at the end.
+If no argument has a placeholder for the input, {} is added at the end. --env,
+--workdir, --stdin and --tag know the same placeholders.
 
 Commands are run as argument vectors, without a shell: each argument stays one
 argument, whatever characters the input has. With --shell the command is one
@@ -90,6 +92,46 @@ Lines come in the order in which inputs are done; with -k in that of seq.
 
 "crashed" counts inputs that were the end of their worker process, and is there only
 if any were. Fields may be added. Times are in seconds.
+`
+
+const recordsText = `
+RECORDS
+"run" and "compare" record what they do: each input and each attempt, with its times,
+what a command used, why it failed and the end of what it said. "runs" lists the
+records, "view" draws them, "runs export" writes them for other programs.
+
+They are in the directory braid/runs of your state directory, which is
+$XDG_STATE_HOME or ~/.local/state, each in a directory of its own, for you alone to
+read. --record DIR records elsewhere, --record off not at all; what BRAID_RECORD says
+is the default. Beside the command line and the inputs, the first 4 KB of each, a
+record has the input that came from standard input, up to 64 MB of it: do not record
+what nobody may keep.
+
+Of earlier runs the newest 100 stay, unless they are older than 30 days, as long as
+all together take no more than 1 GB: that is --keep-runs 100,30d,1G, and
+BRAID_KEEP_RUNS says another default. With all, everything stays. What a run that stays
+has taken up stays as well.
+
+If the record cannot be written, the run says so once and goes on.
+
+TAKING UP A RUN
+  run --resume RUN         do what it has not done: what failed, what was stopped and
+                           what it did not come to
+  run --rerun-failed RUN   do again which of its inputs failed, were stopped or were
+                           never tried, and no others
+
+RUN is last, an ID or the begin of one; last can be left out at the end of the line or
+in front of another flag.
+
+The command line ends there, and the run is done again as it was: with its flags, its
+inputs and its directory. Flags that stand beside --resume take the place of its own,
+such as -j 8. Or the command is repeated, with inputs that may be others, or more, or
+in another order. It must be the same task or command, in the same directory.
+
+An input is known by what is in it, not by its place. It is done once its result has been
+written to standard output: what was done just before the run was killed may be done a
+second time, but no result is lost. Inputs that are there several times are done as
+often. A record or file that cannot be read is tried again.
 `
 
 func enginesText() string {

@@ -116,6 +116,14 @@ func (w *commandWork) attempt(ctx context.Context, it input.Item, seq int, out *
 	if out.trace, err = w.around.put(&c, it, seq, out.slot, out.attempt); err != nil {
 		return err
 	}
+	stdin, err := w.around.open(it, seq, out.slot)
+	if err != nil {
+		return err
+	}
+	if stdin != nil {
+		defer stdin.Close()
+		c.Stdin = stdin
+	}
 	if w.follow != nil {
 		c.Follow = w.follow(it, seq, out.slot)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime/debug"
+	"runtime/trace"
 	"sync/atomic"
 	"time"
 
@@ -62,24 +63,27 @@ type Call struct {
 	state   atomic.Uint32
 	attempt int32
 	worker  int32 // that runs it
-	task    string
 	index   int
-	policy  *Policy // nil: the zero Policy
+	kind    *Kind
 	body    Body
 
 	own   cancel.Context // see Derive
 	host  atomic.Pointer[Host]
-	place atomic.Pointer[Place]         // where it runs, if that is a Place
+	place atomic.Pointer[Place]         // where the attempt runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
 
-	placed bool // bodyOver is to tell place
+	id     uint64        // of a call that somebody hears of
+	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
+
+// epoch is what times count from that a call keeps, on whatever clock: only their
+// differences matter.
+var epoch = time.Now()
 
 // rare is what few calls have.
 type rare struct {
-	id      uint64          // of a call that somebody hears of
 	base    context.Context // of the first Start, if it is not own
 	run     context.Context // of the attempt, from its submission on, if it is not own
 	derived *cancel.Context // that endWith has made for the attempt
@@ -88,6 +92,7 @@ type rare struct {
 	hooks   []func(error)
 	expiry  *queueDeadline
 	stopRun context.CancelFunc // of an attempt that Begin began
+	task    *trace.Task        // of an attempt that Begin began, if a trace is taken
 	lastErr error              // of the last attempt that ran
 }
 
@@ -137,25 +142,22 @@ func NewCall(spec Spec, body Body) *Call {
 
 // Init makes the zero Call c a call of body.
 func (c *Call) Init(spec Spec, body Body) {
-	c.task, c.index, c.body, c.attempt = spec.Task, spec.Index, body, 1
-	if !spec.Policy.isZero() {
-		p := spec.Policy
-		c.policy = &p
-	}
+	c.InitKind(NewKind(spec.Task, spec.Policy), spec.Index, body)
+}
+
+// InitKind is Init for calls that have their Kind in common, which is not copied, and
+// must not change.
+func (c *Call) InitKind(kind *Kind, index int, body Body) {
+	c.kind, c.index, c.body, c.attempt = kind, index, body, 1
 }
 
 // Spec returns the call's description.
-func (c *Call) Spec() Spec { return Spec{Task: c.task, Index: c.index, Policy: *c.how()} }
+func (c *Call) Spec() Spec { return Spec{Task: c.kind.task, Index: c.index, Policy: c.kind.policy} }
 
 // how returns the call's policy, not to be changed.
 func (c *Call) how() *Policy {
-	if c.policy == nil {
-		return &zeroPolicy
-	}
-	return c.policy
+	return &c.kind.policy
 }
-
-var zeroPolicy Policy
 
 // Derive gives the call a context of its own and returns it, for its Start: it ends
 // with parent or by [Call.Cancel], and on a [Place] it carries the parker of the
@@ -177,8 +179,9 @@ func (c *Call) Cancel(cause error) {
 	}
 }
 
-// Retire ends the context that Derive made when the call is complete.
-func (c *Call) Retire(cause error) { c.own.Retire(cause) }
+// Retire ends the context that Derive made when the call is complete. The cause is a
+// variable that does not change, so that the call need not keep more than its address.
+func (c *Call) Retire(cause *error) { c.own.Retire(cause) }
 
 // Claim takes a waiting call for the caller, who must run or refuse it: of several
 // who try, one succeeds. An executor need not use it if only one of its strands
@@ -206,12 +209,7 @@ func (c *Call) Waiting() bool { return c.status() == callWaiting }
 func (c *Call) Body() Body { return c.body }
 
 // ID returns the number that events give to the call, or 0 if nobody listens.
-func (c *Call) ID() uint64 {
-	if c.rare == nil {
-		return 0
-	}
-	return c.rare.id
-}
+func (c *Call) ID() uint64 { return c.id }
 
 // Context returns the context of the attempt, from its submission on. It may be called
 // by the executor that has the call, and not after the call is complete.
@@ -232,7 +230,7 @@ func (c *Call) based() context.Context {
 
 // IsPlain reports whether the policy asks nothing of the queue that the call waits in.
 func (c *Call) IsPlain() bool {
-	return c.policy == nil || c.policy.Priority == 0 && c.policy.QueueTimeout == 0
+	return c.kind == &noKind || c.kind.policy.Priority == 0 && c.kind.policy.QueueTimeout == 0
 }
 
 // Priority returns the priority of the call's policy.
@@ -271,9 +269,8 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
-	if c.placed {
-		c.placed = false
-		(*c.place.Load()).Over(c)
+	if p := c.place.Load(); p != nil {
+		(*p).Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
 		f := c.rare.after
@@ -295,7 +292,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 			c.seldom().base = ctx
 		}
 		if h.Listener != nil {
-			c.seldom().id = nextID.Add(1)
+			c.id = nextID.Add(1)
 		}
 	}
 	if c.host.Load() != h {
@@ -305,9 +302,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 		ctx = c.endWith(ctx, h.Life.(*cancel.Context))
 	}
 	c.wait()
-	if l := h.Listener; l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
-	}
+	c.tellSubmitted(ctx)
 	if d := c.how().QueueTimeout; d > 0 {
 		q := new(queueDeadline)
 		c.seldom().expiry = q
@@ -358,7 +353,6 @@ func (c *Call) Run(ctx context.Context, worker int) {
 // and with the context that Submit returned.
 func (c *Call) RunAt(p *Place, worker int) {
 	c.place.Store(p)
-	c.placed = true
 	ctx := c.Context()
 	run, ok := c.Begin(ctx, worker)
 	if !ok {
@@ -390,9 +384,16 @@ func (c *Call) runBody(ctx, run context.Context) {
 		}
 	}()
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		if run.Value(ProgressKey{}) != any((*seat)(c)) {
+			// It has not come by Derive.
+			run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
+		}
 	}
-	err = c.body.Run(run)
+	if trace.IsEnabled() {
+		err = c.tracedRun(run)
+	} else {
+		err = c.body.Run(run)
+	}
 	returned = true
 }
 
@@ -414,12 +415,19 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 		return nil, false
 	}
 	c.worker = int32(worker)
-	if l := c.Host().Listener; l != nil && l.Started != nil {
-		l.Started(c.event(ctx, worker))
+	l := c.Host().Listener
+	if l != nil && l.Started != nil {
+		l.Started(c.started(ctx))
 	}
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
+	}
+	if l != nil && l.Context != nil {
+		ctx = l.Context(ctx, c.started(ctx))
+	}
+	if trace.IsEnabled() {
+		ctx = c.traced(ctx)
 	}
 	if ctx != context.Context(&c.own) {
 		c.seldom().run = ctx
@@ -446,6 +454,10 @@ func (c *Call) Fail(err error) {
 func (c *Call) endRun() (stop context.CancelFunc) {
 	if c.rare != nil {
 		stop, c.rare.stopRun = c.rare.stopRun, nil
+		if c.rare.task != nil {
+			c.rare.task.End()
+			c.rare.task = nil
+		}
 	}
 	return stop
 }
@@ -481,13 +493,36 @@ func (c *Call) Restart(why error) {
 		c.seldom().lastErr = why // so that a refusal does not say that the task has not run
 	}
 	c.attempt++
+	c.place.Store(nil)
 	if c.rare != nil && c.rare.relay != nil {
 		c.why.Store(nil)
 	}
 	c.wait()
-	if l != nil && l.Submitted != nil {
-		l.Submitted(c.event(ctx, 0))
+	c.tellSubmitted(ctx)
+}
+
+// tellSubmitted tells the listener that the call waits from now on.
+func (c *Call) tellSubmitted(ctx context.Context) {
+	if l := c.Host().Listener; l != nil && l.Submitted != nil {
+		e := c.event(ctx, 0)
+		c.queued = e.At.Sub(epoch)
+		l.Submitted(e)
 	}
+}
+
+// started returns the event that the attempt begins.
+func (c *Call) started(ctx context.Context) Event {
+	e := c.event(ctx, int(c.worker))
+	e.Waited = c.waited(e.At)
+	return e
+}
+
+// waited returns how long the attempt has waited at the given time, as far as that is known.
+func (c *Call) waited(at time.Time) time.Duration {
+	if c.queued == 0 {
+		return 0
+	}
+	return at.Sub(epoch) - c.queued
 }
 
 // Progress tells the listener how far the running call says that it is; see
@@ -548,7 +583,7 @@ func (c *Call) Resumed(ctx context.Context, worker int) {
 func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
 	c.expiry().release()
 	if c.rare != nil && c.rare.derived != nil {
-		c.rare.derived.Retire(errAttemptOver)
+		c.rare.derived.Retire(&errAttemptOver)
 		c.rare.derived = nil
 	}
 	var relays *relay
@@ -565,9 +600,13 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		if l := c.Host().Listener; l != nil && l.Retrying != nil {
 			e := c.event(ctx, worker)
 			e.Err, e.Delay = err, delay
+			if !started {
+				e.Waited = c.waited(e.At)
+			}
 			l.Retrying(e)
 		}
 		c.attempt++
+		c.place.Store(nil)
 		c.state.Store(callNew)
 		relays.settled()
 		go c.again(delay)
@@ -584,13 +623,16 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			err = &retriesError{last: c.rare.lastErr, ended: err}
 		}
 		err = &TaskError{
-			Task: c.task, Engine: c.Host().Name,
+			Task: c.kind.task, Engine: c.Host().Name,
 			Worker: worker, Attempt: int(c.attempt), Err: err,
 		}
 	}
 	if l := c.Host().Listener; l != nil && l.Finished != nil {
 		e := c.event(ctx, worker)
 		e.Err = err
+		if !started {
+			e.Waited = c.waited(e.At)
+		}
 		l.Finished(e)
 	}
 	var hooks []func(error)
@@ -599,11 +641,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	}
 	// A complete call keeps nothing alive that it needed to run, but the values of
 	// its context.
-	if id := c.ID(); id != 0 {
-		c.rare = &rare{id: id}
-	} else {
-		c.rare = nil
-	}
+	c.rare = nil
 	c.state.Store(callDone)
 	c.body.Done(err)
 	for _, f := range hooks {
@@ -625,71 +663,20 @@ func (c *Call) again(delay time.Duration) {
 
 func (c *Call) event(ctx context.Context, worker int) Event {
 	return Event{
-		At: strand.Now(ctx), Engine: c.Host().Name, Worker: worker,
-		Call: c.ID(), Task: c.task, Index: c.index, Attempt: int(c.attempt),
+		At: c.now(ctx), Engine: c.Host().Name, Worker: worker,
+		Call: c.ID(), Task: c.kind.task, Index: c.index, Attempt: int(c.attempt),
 	}
+}
+
+// now returns the time on the clock of the engine, which at a Place is the system's.
+func (c *Call) now(ctx context.Context) time.Time {
+	if c.place.Load() != nil {
+		return strand.Goroutine{}.Now()
+	}
+	return strand.Now(ctx)
 }
 
 var nextID atomic.Uint64
 
 // errAttemptOver is the cause of a context that belongs to an attempt alone.
 var errAttemptOver = errors.New("engine: the attempt that the context belongs to is over")
-
-// Blame returns the error of a part of the call's work, of which the call answers for
-// several, as if that had been a call of its own: a [TaskError] that tells what has ended
-// ctx if that is the error.
-func (c *Call) Blame(ctx context.Context, part Spec, err error) error {
-	return &TaskError{
-		Task: part.Task, Engine: c.Host().Name,
-		Worker: int(c.worker), Attempt: int(c.attempt), Err: c.blame(ctx, err),
-	}
-}
-
-// blame puts the right light on the error of a body. One that is ctx's own is
-// marked as such, with why ctx ended: "context deadline exceeded" does not tell
-// which deadline. And one that says of another call that it was not started must
-// not be taken to say so of this one.
-func (c *Call) blame(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if strand.IsErr(ctx, err) {
-		err = &InterruptedError{Err: err, Cause: context.Cause(ctx), end: ctx.Err()}
-	}
-	if errors.Is(err, ErrNotStarted) {
-		err = &ranError{err}
-	}
-	return err
-}
-
-// A queueDeadline ends the context of a call that waits too long. Once stopped it
-// never does, so that it cannot cut short a call that runs. A nil queueDeadline
-// is none.
-type queueDeadline struct {
-	timer  *time.Timer
-	cancel context.CancelCauseFunc
-	over   *TimeoutError
-}
-
-func (q *queueDeadline) start(ctx context.Context, d time.Duration) context.Context {
-	q.over = &TimeoutError{Limit: d, Phase: PhaseQueue}
-	ctx, q.cancel = context.WithCancelCause(ctx)
-	q.timer = time.AfterFunc(d, func() { q.cancel(q.over) })
-	return ctx
-}
-
-// stop ends the waiting. If the timer has gone off already, but its function has
-// not run yet, the context is done when stop returns.
-func (q *queueDeadline) stop() {
-	if q != nil && !q.timer.Stop() {
-		q.cancel(q.over)
-	}
-}
-
-// release frees what the context holds on to; the attempt is over.
-func (q *queueDeadline) release() {
-	if q != nil {
-		q.timer.Stop()
-		q.cancel(nil)
-	}
-}

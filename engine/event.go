@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"github.com/go-braid/braid/strand"
@@ -11,11 +12,13 @@ type Event struct {
 	At      time.Time     // on the clock of the engine
 	Engine  string        // the name of the engine
 	Worker  int           // its number for the strand or process, from 1; 0 if none
+	PID     int           // the worker's process: WorkerStarted and WorkerStopped, if it is not this one
 	Call    uint64        // the call, a number unique in this process; 0 if none
 	Task    string        // the task's name; empty for a closure without one
 	Index   int           // which of a number of calls of the same task, from 0
 	Attempt int           // which attempt, from 1
 	Op      strand.Op     // what the strand waits for: Parked only
+	Waited  time.Duration // since Submitted, if the listener has that: Started, and Retrying and Finished of an attempt that did not run
 	Delay   time.Duration // the pause before the next attempt: Retrying only
 	Done    int64         // how much of the work is done: Progress only
 	Total   int64         // how much work there is, 0 if that is not known: Progress only
@@ -45,6 +48,12 @@ type Listener struct {
 	Progress  func(Event) // its body says how far it is
 	Retrying  func(Event) // an attempt failed, the next one begins after Delay
 	Finished  func(Event) // the call is complete
+
+	// Context gives an attempt its context: ctx, which has the values that the submitter
+	// of the call gave it, or one that comes from ctx and has further values, such as the
+	// span of a tracer. It is called after Started, with an event like that one, and must not
+	// keep ctx. A body that runs in another process does not see what it returns.
+	Context func(ctx context.Context, e Event) context.Context
 
 	WorkerStarted func(Event) // a worker is ready
 	WorkerStopped func(Event) // a worker is gone; Err says why, if it failed

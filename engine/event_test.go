@@ -113,3 +113,29 @@ func TestFinishedBeforeDone(t *testing.T) {
 		t.Errorf("the order is %v, want the event before the result", order)
 	}
 }
+
+type greeting struct{}
+
+// Each attempt has the context that the listener gives it, which comes from the one that
+// the call was submitted with.
+func TestContextOfAnAttempt(t *testing.T) {
+	var l Listener
+	l.Context = func(ctx context.Context, e Event) context.Context {
+		return context.WithValue(ctx, greeting{}, fmt.Sprint(ctx.Value(greeting{}), ", attempt ", e.Attempt))
+	}
+	var bodies []any
+	c := NewCall(Spec{Policy: Policy{Retry: Retry{Max: 1, Base: -1}, Timeout: time.Hour}}, &body{
+		run: func(ctx context.Context) error {
+			if _, ok := ctx.Deadline(); !ok {
+				t.Error("the timeout is lost")
+			}
+			bodies = append(bodies, ctx.Value(greeting{}))
+			return errTest
+		},
+		done: func(error) {},
+	})
+	NewSerial(&l).Start(context.WithValue(context.Background(), greeting{}, "hello"), c)
+	if want := []any{"hello, attempt 1", "hello, attempt 2"}; !slices.Equal(bodies, want) {
+		t.Errorf("the bodies found %v, want %v", bodies, want)
+	}
+}

@@ -59,16 +59,31 @@ func PlaceOf(ctx context.Context) Place {
 	return nil
 }
 
-// A seat is a call as the parker of the strand that runs it on a Place.
+// A seat is a call as the parker of the strand that runs it on a Place, and as who is told
+// of its progress, if anybody wants to hear of that.
 type seat Call
 
 // Value implements [cancel.Values]. While the call waits, it is not the parker of who
 // submits it, not even if an earlier attempt has run on a Place.
 func (s *seat) Value(key any) any {
-	if _, ok := key.(strand.ParkerKey); ok && s.place.Load() != nil && (*Call)(s).status() >= callRunning {
-		return s
+	switch key.(type) {
+	case strand.ParkerKey:
+		if s.place.Load() != nil && (*Call)(s).status() >= callRunning {
+			return s
+		}
+	case ProgressKey:
+		if s.id != 0 && (*Call)(s).status() == callRunning && (*Call)(s).Host().Listener.Progress != nil {
+			return s
+		}
 	}
 	return nil
+}
+
+// Report implements [Reporter].
+func (s *seat) Report(done, total int64) {
+	if c := (*Call)(s); c.status() == callRunning { // and not one that a task has left behind
+		c.Progress(&c.own, done, total)
+	}
 }
 
 // Place implements [Seat].
@@ -114,7 +129,7 @@ func (s *seat) Yield(ctx context.Context) { strand.Goroutine{}.Yield(ctx) }
 func (s *seat) Parallel() { strand.Goroutine{}.Parallel() }
 
 // Now implements [strand.Parker].
-func (s *seat) Now() time.Time { return time.Now() }
+func (s *seat) Now() time.Time { return strand.Goroutine{}.Now() }
 
 // Self implements [strand.Parker].
 func (s *seat) Self() *strand.Strand {

@@ -49,7 +49,7 @@ type Portable interface {
 // task that has a name there.
 func (c *Call) Portable() (Portable, bool) {
 	p, ok := c.body.(Portable)
-	return p, ok && c.task != ""
+	return p, ok && c.kind.task != ""
 }
 
 // A Function is a defined task as the process that runs it sees it: bytes in, bytes

@@ -276,8 +276,9 @@ func (Goroutine) Sleep(ctx context.Context, d time.Duration) error {
 // Yield implements [Parker] with runtime.Gosched.
 func (Goroutine) Yield(context.Context) { runtime.Gosched() }
 
-// Now implements [Parker] with time.Now.
-func (Goroutine) Now() time.Time { return time.Now() }
+// Now implements [Parker]. The monotonic reading is that of time.Now; the wall clock may be
+// a second behind when somebody sets it.
+func (Goroutine) Now() time.Time { return now() }
 
 // Parallel implements [Parallel].
 func (Goroutine) Parallel() {}

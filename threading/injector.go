@@ -103,10 +103,7 @@ func (j *injector) takeFrom(r *ring, priority int) (entry, bool) {
 // be none that are more urgent.
 func (j *injector) batch(b *batch, n int) {
 	b.fill(func(es []entry) int {
-		n := min(n, len(es), j.normal.len())
-		for k := range n {
-			es[k] = j.normal.pop()
-		}
+		n := j.normal.move(es[:min(n, len(es))])
 		j.live -= n
 		return n
 	})
@@ -158,11 +155,23 @@ func (r *ring) pop() entry {
 	return e
 }
 
+// move pops entries into es, as many as there are and fit, and returns how many. It costs
+// much less than to pop them one by one.
+func (r *ring) move(es []entry) int {
+	n := 0
+	for n < len(es) && r.len() > 0 {
+		i := int(r.head & uint(len(r.buf)-1))
+		from := r.buf[i:min(i+r.len(), len(r.buf))]
+		k := copy(es[n:], from)
+		clear(from[:k])
+		r.head += uint(k)
+		n += k
+	}
+	return n
+}
+
 func (r *ring) grow() {
 	buf := make([]entry, max(16, 2*len(r.buf)))
-	n := 0
-	for ; r.len() > 0; n++ {
-		buf[n] = r.pop()
-	}
+	n := r.move(buf)
 	r.buf, r.head, r.tail = buf, 0, uint(n)
 }

@@ -171,12 +171,12 @@ func (w *worker) Over(c *engine.Call) { w.over(&c.Note) }
 // delivered.
 func (w *worker) over(note *atomic.Uint32) {
 	p := w.pool
+	if !p.exact && note.CompareAndSwap(0, noteEnded) {
+		return // nobody has parked, and nobody will: there are no events to be kept in order
+	}
 	if p.cfg.Listener != nil {
 		w.events.Lock()
 		defer w.events.Unlock()
-	}
-	if !p.exact && note.CompareAndSwap(0, noteEnded) {
-		return
 	}
 	p.mu.Lock()
 	defer p.unlock()

@@ -73,6 +73,31 @@ func (b *batch) next() (e entry, ok bool) {
 	}
 }
 
+// peek returns the first entry, which stays, or nil. Only the owner calls it.
+func (b *batch) peek() *entry {
+	v := b.span.Load()
+	i := v >> 32
+	if i >= uint64(uint32(v)) {
+		return nil
+	}
+	return &b.es[i]
+}
+
+// skip takes away e, which is the first entry, or reports that a thief was faster. Only
+// the owner calls it.
+func (b *batch) skip(e *entry) bool {
+	for {
+		v := b.span.Load()
+		i := v >> 32
+		if i >= uint64(uint32(v)) || e != &b.es[i] {
+			return false
+		}
+		if b.span.CompareAndSwap(v, v+first) {
+			return true
+		}
+	}
+}
+
 // steal moves half of the entries, rounded up, from the back into es, in their order.
 func (b *batch) steal(es *[maxBatch]entry) int {
 	b.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"runtime/pprof"
-	"runtime/trace"
 	"time"
 
 	"github.com/go-braid/braid/engine"
@@ -20,7 +19,7 @@ type SlowTask struct {
 }
 
 // observes reports whether something has to be done around each call.
-func (c *Config) observes() bool { return c.Labels || c.Slow > 0 || trace.IsEnabled() }
+func (c *Config) observes() bool { return c.Labels || c.Slow > 0 }
 
 // observe is runCall for who wants to know more about tasks than their outcome.
 func (w *worker) observe(c *engine.Call) {
@@ -31,13 +30,6 @@ func (w *worker) observe(c *engine.Call) {
 	}
 	if cfg.Slow > 0 {
 		defer w.stopwatch(spec)()
-	}
-	if trace.IsEnabled() {
-		name := spec.Task
-		if name == "" {
-			name = cfg.Name
-		}
-		defer trace.StartRegion(context.Background(), name).End()
 	}
 	c.RunAt(&w.place, w.id)
 }

@@ -73,6 +73,7 @@ type Pool struct {
 	idle      []*worker
 	all       waitq.List[*worker]
 	ids       []bool     // worker numbers in use, from 1 at index 0
+	lowestID  int        // no index below it is free
 	quiet     quiet.Line // strands that wait for the end of work
 	after     []func()   // to be done when mu is released
 	submitted uint64     // but for those on workers
@@ -522,14 +523,21 @@ func (p *Pool) unlock() {
 }
 
 func (p *Pool) takeID() int {
-	for i, used := range p.ids {
-		if !used {
-			p.ids[i] = true
-			return i + 1
-		}
+	i := p.lowestID
+	for i < len(p.ids) && p.ids[i] {
+		i++
 	}
-	p.ids = append(p.ids, true)
-	return len(p.ids)
+	if i == len(p.ids) {
+		p.ids = append(p.ids, true)
+	}
+	p.ids[i] = true
+	p.lowestID = i + 1
+	return i + 1
+}
+
+func (p *Pool) releaseID(id int) {
+	p.ids[id-1] = false
+	p.lowestID = min(p.lowestID, id-1)
 }
 
 // Resize sets the number of slots. If it grows, calls that wait begin to run at

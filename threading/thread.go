@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/pprof"
-	"runtime/trace"
 	"sync"
 	"time"
 
@@ -144,12 +143,6 @@ type threadBody Thread
 func (b *threadBody) Run(ctx context.Context) error {
 	ctx = pprof.WithLabels(ctx, pprof.Labels("thread", b.name))
 	pprof.SetGoroutineLabels(ctx) // and never reset: the goroutine ends with the thread
-	if trace.IsEnabled() {
-		var task *trace.Task
-		ctx, task = trace.NewTask(ctx, b.name)
-		defer task.End()
-		defer trace.StartRegion(ctx, b.name).End()
-	}
 	return b.fn(ctx)
 }
 

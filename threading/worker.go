@@ -47,6 +47,7 @@ type worker struct {
 	slotless bool           // it has no slot; for its own goroutine alone
 	waited   bool           // fetch has waited for more; likewise
 	finishes bool           // it is counted in Pool.finishing; likewise
+	spent    bool           // it holds a slot whose function has ended; likewise
 }
 
 // start starts a worker that has been given something. It needs Pool.mu.
@@ -105,6 +106,9 @@ func (w *worker) work() {
 // linger looks for work a little longer, and lets others run meanwhile: to be woken again
 // for the next entry costs them and the worker more.
 func (w *worker) linger() (entry, bool) {
+	if w.pool.exact {
+		return entry{}, false // each look would cost the lock that all the others need
+	}
 	for range lingers {
 		runtime.Gosched()
 		if e, ok := w.next(); ok {
@@ -359,6 +363,12 @@ func (w *worker) finish() (entry, bool) {
 	p.mu.Lock()
 	defer p.unlock()
 	w.settle()
+	if w.spent && !w.slotless {
+		p.running--
+		w.slotless = true
+		p.update()
+	}
+	w.spent = false
 	if !w.slotless {
 		return entry{}, false // Init has failed, or its context was done
 	}
@@ -394,7 +404,9 @@ func (w *worker) settle() {
 // do. It reports false if the worker is to end.
 func (w *worker) rest() bool {
 	p := w.pool
-	w.dropLoose()
+	if l := w.loose; l != nil && l.parent.Done() != nil {
+		w.dropLoose() // or it would keep its parent busy
+	}
 	p.mu.Lock()
 	w.giveBack()
 	p.idle = append(p.idle, w)
@@ -478,7 +490,7 @@ func (w *worker) leave() {
 			}
 		}
 	}
-	p.ids[w.id-1] = false
+	p.releaseID(w.id)
 	p.schedule()
 }
 

@@ -53,7 +53,7 @@ var caught = map[fault][]string{
 	tooWide:             {"run/Width", "saturate/Bound"},
 	blocksSubmitter:     {"saturate/WaitsOnStrand"},
 	waitsInstead:        {"saturate/Refuses", "events/Saturated"},
-	neverLends:          {"nest/Deep", "nest/Wide", "nest/Map", "nest/Scope", "nest/Sleep", "nest/Wait", "same/Nested"},
+	neverLends:          {"nest/Deep", "nest/Map", "nest/Scope", "nest/Sleep", "nest/Wait", "same/Nested"},
 	neverReclaims:       {"nest/Bound", "nest/Slots"},
 	lendsTwice:          {"nest/RawAfter"},
 	parksSilently:       {"events/Parked"},

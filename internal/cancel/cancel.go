@@ -20,17 +20,15 @@ type Context struct {
 	parent context.Context
 	also   atomic.Pointer[Context] // another one that it ends with, or nil; changes under mu
 	own    Values                  // may be nil
-	cause  error                   // of Cancel; set before state
-	top    *Context                // the oldest one of ours in the chain
+	cause  *error                  // of Cancel; set before state
+	top    *Context                // the oldest one of ours in the chain, if that is not this one
 	mu     sync.Mutex
 	looked atomic.Pointer[looked] // changes under mu
 	state  atomic.Uint32          // changes under mu
 
-	seen    uint32        // countEnds when it was last known that nothing had ended
-	ends    atomic.Uint32 // in the oldest one: see countEnds
-	young   atomic.Int32  // contexts made from it that have not ended
-	life    atomic.Bool   // it was given to EndWith
-	limited bool          // there is a deadline
+	seen  uint32        // countEnds when it was last known that nothing had ended
+	ends  atomic.Uint32 // in the oldest one: see countEnds
+	young atomic.Int32  // contexts made from it that have not ended, and lives if it was given to EndWith
 }
 
 // looked is what a Context has at which somebody has looked.
@@ -67,8 +65,20 @@ func (c *Context) standing() *standIn {
 // lifeEnds counts the ends of contexts that were given to EndWith.
 var lifeEnds atomic.Uint32
 
+// lives is more than the contexts that are made from one.
+const lives = 1 << 30
+
 // ends returns how often a context that c ends with may have ended.
-func (c *Context) countEnds() uint32 { return c.top.ends.Load() + lifeEnds.Load() }
+func (c *Context) countEnds() uint32 { return c.oldest().ends.Load() + lifeEnds.Load() }
+
+// oldest returns the oldest one of ours in the chain. A context does not point to itself:
+// that would be one more pointer for the garbage collector to follow.
+func (c *Context) oldest() *Context {
+	if c.top == nil {
+		return c
+	}
+	return c.top
+}
 
 // Values are values that a [Context] has itself.
 type Values interface {
@@ -102,12 +112,10 @@ func (c *Context) Init(parent context.Context, own Values) {
 	c.parent, c.own = parent, own
 	up, ok := parent.(*Context)
 	if !ok {
-		c.top = c
 		c.seen = c.countEnds()
-		_, c.limited = parent.Deadline()
 		return
 	}
-	c.top, c.limited = up.top, up.limited
+	c.top = up.oldest()
 	up.young.Add(1)
 	// If the parent ends after this, it sees that there is somebody to whom that
 	// matters, and counts it.
@@ -118,12 +126,13 @@ func (c *Context) Init(parent context.Context, own Values) {
 	c.seen = seen
 }
 
-// ended says that c has ended: its state says so already.
+// ended says that c has ended: its state says so already. It needs c.mu: who learns from a
+// stand-in that c has ended, and then asks a younger context, must find it counted.
 func (c *Context) ended() {
 	if c.young.Load() > 0 {
-		c.top.ends.Add(1)
+		c.oldest().ends.Add(1)
 	}
-	if c.life.Load() {
+	if c.young.Load() >= lives {
 		lifeEnds.Add(1)
 	}
 	if up := c.Up(); up != nil {
@@ -153,8 +162,7 @@ func (c *Context) EndWith(also *Context) {
 	if c.also.Load() != nil {
 		return
 	}
-	if !also.life.Load() {
-		also.life.Store(true)
+	for n := also.young.Load(); n < lives && !also.young.CompareAndSwap(n, n+lives); n = also.young.Load() {
 	}
 	c.also.Store(also)
 	if also.Ended() { // from now on, it is counted
@@ -171,39 +179,43 @@ func (c *Context) EndWith(also *Context) {
 }
 
 // Retire ends c as Cancel does when it has served its purpose, and nobody should be
-// using it any more: if nobody has ever looked at it, that costs next to nothing.
-func (c *Context) Retire(cause error) {
+// using it any more: if nobody has ever looked at it, that costs next to nothing. The
+// cause is not copied.
+func (c *Context) Retire(cause *error) {
 	if c.looked.Load() == nil && c.mu.TryLock() {
 		if c.looked.Load() == nil && c.state.Load() == live {
 			c.cause = cause
 			c.state.Store(cancelled)
-			c.mu.Unlock()
 			c.ended()
+			c.mu.Unlock()
 			return
 		}
 		c.mu.Unlock()
 	}
-	c.Cancel(cause)
+	c.finish(cause)
 }
 
 // Cancel ends c, if it has not ended yet, with context.Canceled and the given cause, for
 // which nil means context.Canceled.
 func (c *Context) Cancel(cause error) {
 	if cause == nil {
-		cause = context.Canceled
+		c.finish(&context.Canceled)
+		return
 	}
-	c.finish(cause)
+	kept := cause // a copy, so that the case above needs no memory
+	c.finish(&kept)
 }
 
 // finish ends c: with its parent if that has ended, or else with the cause.
-func (c *Context) finish(cause error) {
+func (c *Context) finish(cause *error) {
 	// Not under c.mu: a parent that learns by this that it has ended tells c.
 	parentEnded := c.parent.Err() != nil
 	c.mu.Lock()
 	if also := c.also.Load(); also != nil && cause == nil && !parentEnded {
 		// It is this one that has ended: only that brings us here.
 		c.mu.Unlock()
-		cause = context.Cause(also)
+		why := context.Cause(also)
+		cause = &why
 		c.mu.Lock()
 	}
 	if c.state.Load() != live {
@@ -229,10 +241,10 @@ func (c *Context) finish(cause error) {
 		c.leaveParent()
 	}
 	c.leaveAlso()
-	c.mu.Unlock()
 	c.ended()
+	c.mu.Unlock()
 	if stand != nil {
-		stand.end(cause)
+		stand.end(*cause)
 	}
 	for w != nil {
 		target := w.target
@@ -243,10 +255,7 @@ func (c *Context) finish(cause error) {
 
 // Deadline implements [context.Context].
 func (c *Context) Deadline() (deadline time.Time, ok bool) {
-	if !c.limited {
-		return time.Time{}, false
-	}
-	return c.top.parent.Deadline()
+	return c.oldest().parent.Deadline()
 }
 
 // Err implements [context.Context].
@@ -270,7 +279,7 @@ func (c *Context) Err() error {
 
 // over reports whether c, or one that it ends with, has ended.
 func (c *Context) over() bool {
-	if c.state.Load() != live || c.top.parent.Err() != nil {
+	if c.state.Load() != live || c.oldest().parent.Err() != nil {
 		return true
 	}
 	n := c.countEnds()
@@ -325,9 +334,25 @@ func (c *Context) Value(key any) any {
 	}
 }
 
+// why returns the cause of a context that has ended, once that is counted.
+func (c *Context) why() error {
+	c.mu.Lock()
+	cause := c.cause
+	c.mu.Unlock()
+	if cause != nil {
+		return *cause
+	}
+	return context.Cause(c.parent)
+}
+
 // standard returns the context that stands for c.
 func (c *Context) standard() context.Context {
 	if s := c.standing(); s != nil {
+		// Who knows that c has ended may ask for the cause, or wait, before the word has
+		// come to what stands for it.
+		if c.Err() != nil {
+			s.end(c.why())
+		}
 		return s.ctx
 	}
 	s := new(standIn)
@@ -347,7 +372,7 @@ func (c *Context) standard() context.Context {
 	over := c.state.Load() == cancelled
 	c.mu.Unlock()
 	if over {
-		s.end(c.cause)
+		s.end(*c.cause)
 	}
 	return s.ctx
 }

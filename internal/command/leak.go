@@ -13,7 +13,12 @@ func awaitRelease(outputs ...*Output) (leaked bool) {
 	waited := time.Duration(0)
 	for _, o := range outputs {
 		// The end where the writer is this process's own file, too, cannot be told.
-		for pause := time.Millisecond; o.reusable && shared(o.file); pause *= 2 {
+		for pause := time.Millisecond; o.reusable; pause *= 2 {
+			held, known := shared(o.file)
+			o.alone = known && !held
+			if !held {
+				break
+			}
 			if waited >= releaseTime {
 				return true
 			}

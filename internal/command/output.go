@@ -14,6 +14,7 @@ import (
 type Output struct {
 	size     int64
 	reusable bool // whether another command may get the file, once nobody has it
+	alone    bool // nobody else has it: the command has ended, so nobody ever will
 
 	mu   sync.RWMutex // held while the file is read: it may soon be another's
 	file *os.File     // nil when closed

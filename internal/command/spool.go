@@ -110,7 +110,7 @@ func (s *spool) recycle(o *Output) {
 	if o.size > 0 {
 		s.check()
 	}
-	if o.reusable && exclusive(f) && (o.size == 0 || f.Truncate(0) == nil) {
+	if o.reusable && (o.alone || exclusive(f)) && (o.size == 0 || f.Truncate(0) == nil) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if len(s.free) < keep {

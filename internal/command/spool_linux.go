@@ -2,9 +2,8 @@ package command
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,21 +29,34 @@ func noTmpfile(err error) bool {
 // openWriter returns the end of a spool file for a command. It is opened anew,
 // and not duplicated, so that exclusive can tell whether anybody has it still.
 // Without /proc it is the file itself.
+//
+// It is not opened by package os, which would make it known to the runtime's poller,
+// find that it cannot be, and take six system calls for that.
 func openWriter(f *os.File) (*os.File, error) {
-	w, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_WRONLY|os.O_APPEND, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
+	path := "/proc/self/fd/" + strconv.Itoa(int(f.Fd()))
+	for {
+		switch fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0); err {
+		case nil:
+			return os.NewFile(uintptr(fd), path), nil
+		case unix.EINTR:
+		case unix.ENOENT, unix.ENOTDIR:
+			return f, nil
+		default:
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
 	}
-	return w, err
 }
 
 // exclusive reports whether f is all by which its file is open for writing. The
 // kernel grants a write lease then and only then.
 func exclusive(f *os.File) bool { return lease(f) == nil }
 
-// shared reports whether somebody else has the file of f open for writing, as far
-// as that can be known: not all file systems have leases.
-func shared(f *os.File) bool { return lease(f) == unix.EAGAIN }
+// shared reports whether somebody else has the file of f open for writing, and
+// whether that can be known: not all file systems have leases.
+func shared(f *os.File) (held, known bool) {
+	err := lease(f)
+	return err == unix.EAGAIN, err == nil || err == unix.EAGAIN
+}
 
 // lease takes a write lease of f, and gives it back.
 func lease(f *os.File) error {

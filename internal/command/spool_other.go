@@ -11,4 +11,4 @@ func openWriter(f *os.File) (*os.File, error) { return f, nil }
 func exclusive(*os.File) bool { return false }
 
 // shared says that it does not know.
-func shared(*os.File) bool { return false }
+func shared(*os.File) (held, known bool) { return false, false }

@@ -15,7 +15,7 @@ const (
 	core    = "strand engine braid"
 	engines = "threading multiprocessing asyncio"
 
-	examples = core + " " + engines + " lane sim record dashboard choose cluster cli tasks"
+	examples = core + " " + engines + " lane sim record dashboard export choose cluster cli tasks"
 )
 
 // Modules of others, by what they are for.
@@ -23,6 +23,7 @@ const (
 	system   = "golang.org/x/sys"
 	codec    = "github.com/fxamacker/cbor/v2"
 	terminal = "golang.org/x/term"
+	traces   = "go.opentelemetry.io/otel/trace go.opentelemetry.io/otel/attribute go.opentelemetry.io/otel/codes"
 	checkers = "go.uber.org/goleak pgregory.net/rapid github.com/rogpeppe/go-internal"
 )
 
@@ -59,10 +60,12 @@ var house = []rule{
 
 	{"record", core + " internal/*", ""},
 	{"dashboard", core + " record internal/*", ""},
+	{"export", core + " record internal/*", ""},
+	{"export/otelspans", core + " record internal/*", traces}, // apart, for those who want them
 	{"choose", core + " " + engines + " internal/*", ""},
 	{"cluster", core + " internal/*", codec + " github.com/nats-io/nats.go github.com/nats-io/nats-server/v2"},
 
-	{"cli", core + " " + engines + " sim record dashboard choose cluster internal/*",
+	{"cli", core + " " + engines + " sim record dashboard export choose cluster internal/*",
 		system + " " + terminal + " github.com/spf13/cobra github.com/spf13/pflag" +
 			" github.com/schollz/progressbar/v3 github.com/dustin/go-humanize github.com/agnivade/levenshtein"},
 	{"tasks", core + " asyncio internal/*", system},
@@ -81,7 +84,10 @@ var houseTests = []rule{
 	{"braid", engines + " multiprocessing/connection sim", ""}, // examples need an engine, and one program must give one answer on all
 	{"multiprocessing", "multiprocessing/connection", ""},      // its connections are of all kinds
 	{"lane", engines, ""},                                      // it must work in front of each
-	{"cli", "tasks", ""},                                       // the command's manual is full of them, and its examples are tests
+	{"record", engines, ""},                                    // it must hear each of them
+	{"export", engines, ""},
+	{"export/otelspans", engines, "go.opentelemetry.io/otel/sdk"},
+	{"cli", "tasks", ""}, // the command's manual is full of them, and its examples are tests
 }
 
 // What the core may stand on, with all that its dependencies bring along, on

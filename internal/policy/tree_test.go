@@ -68,7 +68,7 @@ func (t *tree) at(pos token.Pos) string {
 }
 
 // load reads a tree. It leaves out what is not source: hidden folders but for
-// .ci, build output, and binary files.
+// .ci, build output, packages of others, and binary files.
 func load(fsys fs.FS) (*tree, error) {
 	t := &tree{fset: token.NewFileSet()}
 	var modules []string // folders of further modules
@@ -78,7 +78,7 @@ func load(fsys fs.FS) (*tree, error) {
 		}
 		if d.IsDir() {
 			hidden := strings.HasPrefix(name, ".") && name != "." && name != ".ci"
-			if hidden || name == "bin" {
+			if hidden || name == "bin" || path.Base(name) == "node_modules" {
 				return fs.SkipDir
 			}
 			if _, err := fs.Stat(fsys, path.Join(name, "go.mod")); err == nil && name != "." {
