@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A jobControl does what the signals of a shell ask a run for: SIGUSR1 has it say how
@@ -36,18 +38,20 @@ func (j jobControl) watch() (stop func()) {
 					j.report()
 					continue
 				}
+				if !canGoOn() {
+					continue
+				}
 				j.suspend()
 				signal.Notify(continued, syscall.SIGCONT)
-				signal.Reset(syscall.SIGTSTP)
-				_ = syscall.Kill(os.Getpid(), syscall.SIGTSTP)
-				// The process stops, at once or within this time; it does not if no shell
-				// is there to have it go on.
+				// SIGTSTP itself would not do it: the Go runtime, which has been asked for
+				// it once, keeps its handler.
+				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+				// The process stops, at once or within this time.
 				select {
 				case <-continued:
 				case <-time.After(100 * time.Millisecond):
 				}
 				signal.Stop(continued)
-				signal.Notify(signals, syscall.SIGTSTP)
 				j.resume()
 			}
 		}
@@ -57,6 +61,18 @@ func (j jobControl) watch() (stop func()) {
 		cancel()
 		done.Wait()
 	}
+}
+
+// canGoOn reports whether there is a shell that would have this process go on once it is
+// suspended. Where there is none, as in the group of the leader of a session, the system
+// does not stop processes for SIGTSTP either.
+func canGoOn() bool {
+	session, err := unix.Getsid(0)
+	if err != nil {
+		return false
+	}
+	parents, err := unix.Getsid(os.Getppid())
+	return err == nil && parents == session && unix.Getpgrp() != session
 }
 
 func (w *commandWork) suspend() { w.runner.Suspend() }

@@ -88,7 +88,7 @@ func (a *app) heed(prog *progress, p *plan, w work, size *resizer) (stop func())
 		keys = readKeys(a.In.(*os.File), size.key)
 	}
 	c, _ := w.(*commandWork)
-	release := jobControl{
+	signals := jobControl{
 		report: prog.report,
 		suspend: func() {
 			if keys != nil {
@@ -106,9 +106,10 @@ func (a *app) heed(prog *progress, p *plan, w work, size *resizer) (stop func())
 				keys.resume()
 			}
 		},
-	}.watch()
+	}
+	unwatch := signals.watch()
 	return func() {
-		release()
+		unwatch()
 		if keys != nil {
 			keys.close()
 		}

@@ -110,17 +110,26 @@ func awaitState(t *testing.T, pid int, state string) {
 func TestReport(t *testing.T) {
 	t.Parallel()
 	r, goOn := newRoll(t), newRoll(t)
-	l := start(t, "run", "-j1", "--", "sh", "-c", r.enter("read word < "+goOn.path), ":::", "1", "2")
+	l := start(t, "run", "-j1", "--", "sh", "-c", r.enter("read word < "+goOn.path), ":::", "1")
 	r.wait(1)
 	l.signal(syscall.SIGUSR1)
-	l.hears("braid: 0 of 2 done, ")
-	for i := range 2 {
-		if err := os.WriteFile(goOn.path, []byte("well\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			r.wait(1)
-		}
+	l.hears("braid: 0 done, ")
+	if err := os.WriteFile(goOn.path, []byte("well\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	l.ends(exitOK)
+}
+
+// Without a shell that would have it go on, a run is not suspended.
+func TestTerminalSuspendAlone(t *testing.T) {
+	t.Parallel()
+	r, goOn := newRoll(t), newRoll(t)
+	p := onTerminal(t, 80, `exec braid run -j1 -- sh -c '`+r.enter("read word < "+goOn.path)+`' ::: 1`)
+	r.wait(1)
+	p.types("\x1a+")
+	p.shows("braid: 2 at once from now on")
+	if err := os.WriteFile(goOn.path, []byte("well\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.ends(exitOK)
 }
