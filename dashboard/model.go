@@ -60,7 +60,7 @@ type Model struct {
 	rows     rows
 	capacity int
 	shed     int            // attempts that are not in rows any more
-	open     map[uint64]int // the last row of each call that is not complete
+	open     map[uint64]int // the row of each call that is known to run
 	running  int            // rows that run
 
 	inputs    int // how many were read
@@ -256,12 +256,8 @@ func (m *Model) taskIndex(name string) uint16 {
 	return i
 }
 
-// addRow adds a row, and says that the attempts of its call before it were not the
-// last ones.
-func (m *Model) addRow(call uint64, r row) int {
-	if before, ok := m.open[call]; ok {
-		m.followed(before)
-	}
+// addRow adds a row.
+func (m *Model) addRow(r row) int {
 	if n := m.rows.len(); n > 0 && m.sorted && r.start < m.rows.start.at(n-1) {
 		m.sorted = false
 	}
@@ -287,7 +283,7 @@ func (m *Model) addStart(l *record.Start) {
 	if l.PID != 0 {
 		m.lanes[lane].pid = l.PID
 	}
-	m.open[l.Call] = m.addRow(l.Call, row{
+	m.open[l.Call] = m.addRow(row{
 		start: t, end: nan, queued: known(us(l.Queued)), cpu: nan32, rss: nan32,
 		lane: lane, input: uint32(l.Input), call: uint32(l.Call), fault: -1,
 		task: m.taskIndex(l.Task), attempt: attempt(l.Attempt), state: stateRunning,
@@ -318,13 +314,17 @@ func (m *Model) addSpan(l *record.Span) {
 		m.running--
 	} else {
 		r.lane = m.place(m.engineIndex(l.Engine), l.Worker, start, end)
-		i = m.addRow(l.Call, r)
+		i = m.addRow(r)
 	}
 	if l.Last {
-		delete(m.open, l.Call)
 		m.counts.add(state, r.attempt)
 	} else {
-		m.open[l.Call] = i
+		m.followed(i)
+	}
+	// The log has the lines of one worker after those of another, so a later attempt may
+	// have begun already.
+	if began || l.Last {
+		delete(m.open, l.Call)
 	}
 	if l.PID != 0 {
 		m.lanes[r.lane].pid = l.PID

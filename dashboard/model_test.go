@@ -57,6 +57,32 @@ func TestModelCounts(t *testing.T) {
 	}
 }
 
+// TestAttemptsOutOfOrder: the log may tell that a second attempt begins, and even that it
+// has ended, before it tells of the end of the first.
+func TestAttemptsOutOfOrder(t *testing.T) {
+	const ms = time.Millisecond
+	first := &record.Span{Start: 0, End: 5 * ms, Call: 7, Engine: 1, Worker: 1, Attempt: 1, State: record.StateError}
+	second := &record.Span{Start: 6 * ms, End: 9 * ms, Call: 7, Engine: 1, Worker: 2, Attempt: 2, State: record.StateOK, Last: true}
+	begun := &record.Start{Start: 6 * ms, Call: 7, Engine: 1, Worker: 2, Attempt: 2}
+	for name, lines := range map[string][]record.Line{
+		"begun": {begun, first, second},
+		"ended": {second, first},
+	} {
+		m := NewModel()
+		for _, l := range append([]record.Line{theRun(), &record.Engine{Number: 1, Name: "threads", Kind: "threads"}}, lines...) {
+			m.Add(l)
+		}
+		if m.rows.len() != 2 || m.running != 0 || len(m.open) != 0 || m.counts != (counts{Retried: 1}) {
+			t.Errorf("%s: %d rows, %d run, %d are open, %+v", name, m.rows.len(), m.running, len(m.open), m.counts)
+		}
+		for i := range m.rows.len() {
+			if r := m.rows.at(i); (r.state&stateRetried != 0) != (r.attempt == 1) {
+				t.Errorf("%s: attempt %d has state %d", name, r.attempt, r.state)
+			}
+		}
+	}
+}
+
 // overlaps finds spans of one lane that overlap.
 func overlaps(m *Model) error {
 	type span struct{ start, end float64 }
