@@ -33,6 +33,7 @@ var examples = map[string]string{
 	`braid run --shell -- 'sort {} | uniq -c > {.}.counts' ::: *.txt`:                          `^$`,
 	`braid run --env 'OUT={.}.sorted' -- sh -c 'sort "$1" > "$OUT"' sh {} ::: *.txt`:           `^$`,
 	`braid run --halt now,fail=1 -k -- make -C {} ::: */`:                                      `(?s)^made bin/.*made src/`,
+	`braid run --memfree 64M --results kept -- wc -l {} ::: *.log`:                             `(?m)^ *[0-9]+ .*\.log$`,
 	`braid compare -- gzip -c {} ::: *.log`:                                                    `(?s)^2 inputs.*same results`,
 	`braid compare sleep 100ms 100ms 100ms 100ms`:                                              `(?s)^4 inputs.*same results.*Use .*: .*the work waits`,
 	`braid compare --json -j 4 -- gzip -c {} ::: *.log`:                                        `^{"inputs":2,`,

@@ -136,9 +136,11 @@ func TestSlow(t *testing.T) {
 // The sequence begins with its first signal, and only its last step kills.
 func TestKillSequence(t *testing.T) {
 	t.Parallel()
-	r := newRoll(t)
+	// The shell waits by itself: a child that is hit before it has become its program
+	// would take the signal for one of the shell's, and not end.
+	r, never := newRoll(t), newRoll(t)
 	l := start(t, "run", "-q", "--kill-seq", "USR1,1h,KILL", "--", "sh", "-c",
-		"trap 'echo asked; exit 3' USR1; "+r.enter("sleep 1000"), ":::", "1")
+		"trap 'echo asked; exit 3' USR1; exec 4<>"+never.path+"; "+r.enter("read word <&4"), ":::", "1")
 	r.wait(1)
 	l.signal(os.Interrupt)
 	l.hears("waiting for what runs")
