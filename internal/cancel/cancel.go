@@ -349,8 +349,9 @@ func (c *Context) why() error {
 func (c *Context) standard() context.Context {
 	if s := c.standing(); s != nil {
 		// Who knows that c has ended may ask for the cause, or wait, before the word has
-		// come to what stands for it.
-		if c.Err() != nil {
+		// come to what stands for it. Only its own state is looked at: to ask all of a long
+		// chain, at each link of it, would take the cube of its length.
+		if c.Ended() {
 			s.end(c.why())
 		}
 		return s.ctx
