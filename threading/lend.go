@@ -162,15 +162,12 @@ type resumer struct {
 
 func (r *resumer) grant() { close(r.slot) }
 
-// Over implements [engine.Place].
-func (w *worker) Over(c *engine.Call) { w.over(&c.Note) }
-
-// over marks the end of a run, whose outcome nobody has heard of yet. Where the bounds
-// are tight it gives back the slot as well: who submits the next call as soon as this one
-// is complete finds room for it. The worker takes on no other task until the outcome is
-// delivered.
-func (w *worker) over(note *atomic.Uint32) {
-	p := w.pool
+// Over implements [engine.Place]. It marks the end of a run, whose outcome nobody has
+// heard of yet. Where the bounds are tight it gives back the slot as well: who submits the
+// next call as soon as this one is complete finds room for it. The worker takes on no other
+// task until the outcome is delivered.
+func (w *worker) Over(c *engine.Call) {
+	p, note := w.pool, &c.Note
 	if !p.exact && note.CompareAndSwap(0, noteEnded) {
 		return // nobody has parked, and nobody will: there are no events to be kept in order
 	}
@@ -180,20 +177,18 @@ func (w *worker) over(note *atomic.Uint32) {
 	}
 	p.mu.Lock()
 	defer p.unlock()
-	if note != nil {
-		note.Store(note.Load() | noteEnded)
-		// A goroutine that the task has left behind may have lent its slot.
-		if w.lender == note {
-			w.lender = nil
+	note.Store(note.Load() | noteEnded)
+	// A goroutine that the task has left behind may have lent its slot.
+	if w.lender == note {
+		w.lender = nil
+		p.lent--
+		w.slotless = true
+	} else if r := w.resume; r != nil {
+		w.resume = nil
+		if p.resumers.Remove(&r.node) {
 			p.lent--
 			w.slotless = true
-		} else if r := w.resume; r != nil {
-			w.resume = nil
-			if p.resumers.Remove(&r.node) {
-				p.lent--
-				w.slotless = true
-				r.grant()
-			}
+			r.grant()
 		}
 	}
 	if p.exact {
