@@ -62,9 +62,13 @@ func ExampleCreate() {
 		fmt.Println(err)
 	}
 
-	done, err := record.Finished(path)
-	fmt.Println(len(done), "need not be run again", err)
-	// Output: 1 need not be run again <nil>
+	info, err := record.Stat(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s: %d of %d succeeded\n", info.End.Verdict, info.End.OK, info.End.Total)
+	// Output: failed: 1 of 2 succeeded
 }
 
 // Whoever reads a log takes the lines that matter to him.

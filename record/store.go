@@ -3,6 +3,7 @@ package record
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -95,8 +96,11 @@ func Stat(path string) (Info, error) {
 	busy, known := locked(path)
 	r := NewReader(f)
 	l, err := r.Next()
+	if err == io.EOF {
+		err = ErrNoLog
+	}
 	if err != nil {
-		return info, fmt.Errorf("%s: %w", path, orNoLog(err))
+		return info, fmt.Errorf("%s: %w", path, err)
 	}
 	info.Run = *l.(*Run)
 	info.ID = info.Run.ID
