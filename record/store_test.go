@@ -158,7 +158,7 @@ func TestKey(t *testing.T) {
 	if record.Key("a", []byte("bc")) == record.Key("ab", []byte("c")) {
 		t.Error("a task and an input have the key of another task and another input")
 	}
-	if record.Key("a", []byte("b")) != record.Key("a", []byte("b")) {
+	if first, second := record.Key("a", []byte("b")), record.Key("a", []byte("b")); first != second {
 		t.Error("the key of an input is not always the same")
 	}
 }
