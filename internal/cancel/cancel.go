@@ -206,8 +206,21 @@ func (c *Context) Cancel(cause error) {
 	c.finish(&kept)
 }
 
-// finish ends c: with its parent if that has ended, or else with the cause.
-func (c *Context) finish(cause *error) {
+// finish ends c, with its parent if that has ended, or else with the cause, and tells those
+// who watch it.
+func (c *Context) finish(cause *error) { tell(c.end(cause)) }
+
+// tell tells those in a list of watches that the context has ended.
+func tell(w *Watch) {
+	for w != nil {
+		target := w.target
+		w = w.next // the watch is its owner's again once he is told
+		target.Ended()
+	}
+}
+
+// end is finish, but for those who are to be told, whom it returns.
+func (c *Context) end(cause *error) *Watch {
 	// Not under c.mu: a parent that learns by this that it has ended tells c.
 	parentEnded := c.parent.Err() != nil
 	c.mu.Lock()
@@ -220,7 +233,7 @@ func (c *Context) finish(cause *error) {
 	}
 	if c.state.Load() != live {
 		c.mu.Unlock()
-		return
+		return nil
 	}
 	var stand *standIn // to be ended; with the parent it ends by itself
 	if parentEnded {
@@ -246,11 +259,7 @@ func (c *Context) finish(cause *error) {
 	if stand != nil {
 		stand.end(*cause)
 	}
-	for w != nil {
-		target := w.target
-		w = w.next // the watch is its owner's again once he is told
-		target.Ended()
-	}
+	return w
 }
 
 // Deadline implements [context.Context].
@@ -265,7 +274,10 @@ func (c *Context) Err() error {
 	}
 	state := c.state.Load()
 	if state == live {
-		c.finish(nil)
+		// Who only asks may hold locks that those need who are to be told.
+		if w := c.end(nil); w != nil {
+			go tell(w)
+		}
 		state = c.state.Load()
 	}
 	switch state {

@@ -197,6 +197,37 @@ func TestRaces(t *testing.T) {
 	}
 }
 
+// TestErrUnderLock: to ask a context whether it has ended tells nobody on the strand of who
+// asks, who may hold what they need.
+func TestErrUnderLock(t *testing.T) {
+	for range 1000 {
+		parent, end := context.WithCancel(context.Background())
+		c := New(parent)
+		var mu sync.Mutex
+		told := make(chan struct{})
+		var w Watch
+		w.Start(c, locker{&mu, told})
+		mu.Lock()
+		end()
+		if c.Err() == nil { // as a rule before the parent has told c
+			t.Error("it has not ended")
+		}
+		mu.Unlock()
+		<-told
+	}
+}
+
+type locker struct {
+	mu   *sync.Mutex
+	told chan struct{}
+}
+
+func (l locker) Ended() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.told)
+}
+
 type ender chan struct{}
 
 func (e ender) Ended() { close(e) }
