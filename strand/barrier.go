@@ -53,6 +53,11 @@ func NewBarrier(n int, action func(ctx context.Context) error) *Barrier {
 // breaks, and the strand that ran it gets this error, or the panic. The index that
 // comes with an error is -1.
 func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
+	if b.action == nil {
+		if index, err := b.pass(); index >= 0 || err != nil {
+			return index, err
+		}
+	}
 	w := barrierWaiters.Get().(*barrierWaiter)
 	defer func() {
 		*w = barrierWaiter{}
@@ -60,7 +65,7 @@ func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 	}()
 	for {
 		*w = barrierWaiter{b: b, ctx: ctx}
-		if !w.come() {
+		if b.action == nil || !w.come() {
 			if err := Park(ctx, Op{Object: b, Kind: OpWait, Access: Write}, w); err != nil {
 				if !w.armed {
 					b.miss(w)
@@ -78,6 +83,23 @@ func (b *Barrier) Wait(ctx context.Context) (index int, err error) {
 		}
 		return w.index, nil
 	}
+}
+
+// pass is Wait for a strand that need not wait, if there is no action: it ends the round if
+// the strand is the last one. It returns -1 and no error if the strand has to wait.
+func (b *Barrier) pass() (index int, err error) {
+	b.mu.Lock()
+	if b.broken != nil || b.leader != nil || b.waiting.Len() < b.parties-1 {
+		err := b.broken
+		b.mu.Unlock()
+		return -1, err
+	}
+	var few [fewWakes]func()
+	wakes := popAll(&b.waiting, nil, few[:0])
+	b.trips++
+	b.mu.Unlock()
+	wakeAll(wakes)
+	return b.parties - 1, nil
 }
 
 // errNoReturn says that the action panicked, say.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/go-braid/braid/internal/waitq"
 )
@@ -77,8 +78,10 @@ var spins = func() int {
 	return 4
 }()
 
-// relax lets some hundred nanoseconds go by, and leaves the mutex alone meanwhile: who
-// looks at it all the time slows down the one that holds it.
+// relax lets some hundred nanoseconds go by, and leaves the object alone meanwhile: who
+// looks at it all the time slows down the one that holds it. Who has lost a race for it
+// does so too. Two that go on at once take its memory from one another each time; after
+// a pause, the winner has done many operations on memory that was at hand.
 //
 //go:noinline
 func relax() {
@@ -91,7 +94,7 @@ func relax() {
 // while it waits; a free mutex is locked without a look at whether ctx is done.
 func (m *Mutex) Lock(ctx context.Context) error {
 	self := ownerFor(ctx)
-	if m.state.CompareAndSwap(nil, self) {
+	if self == &nobody && m.anonymous().CompareAndSwap(free, held) || m.state.CompareAndSwap(nil, self) {
 		return nil
 	}
 	return m.wait(ctx, self, m)
@@ -147,14 +150,28 @@ func (m *Mutex) tryLock(self *Strand) bool {
 	return m.queue.Load() == noWaiters && m.state.CompareAndSwap(nil, self)
 }
 
+// anonymous is the state of a mutex that is free, or held by nobody with an identity. To
+// change it takes half the time of a change of m.state, which the garbage collector has
+// to know of: it does not care for pointers to what is not on the heap.
+func (m *Mutex) anonymous() *atomic.Uintptr { return (*atomic.Uintptr)(unsafe.Pointer(&m.state)) }
+
+// The values of Mutex.anonymous.
+var (
+	free uintptr
+	held = uintptr(unsafe.Pointer(&nobody))
+)
+
 // Unlock unlocks m, or hands it to the strand that has waited longest. It never
 // waits and may be called from any goroutine. It panics if m is not locked; a
 // broken mutex it leaves as it is.
 func (m *Mutex) Unlock() {
-	p := m.state.Load()
-	if p == nil || p == &crowd || p.Ended() || !m.state.CompareAndSwap(p, nil) {
+	switch p := m.state.Load(); {
+	case p == &nobody && m.anonymous().CompareAndSwap(held, free):
+	case p == nil || p == &crowd || p.Ended() || !m.state.CompareAndSwap(p, nil):
 		m.handOver()
-	} else if m.queue.Load() == idle {
+		return
+	}
+	if m.queue.Load() == idle {
 		m.invite()
 	}
 }

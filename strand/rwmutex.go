@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-braid/braid/internal/waitq"
 )
@@ -20,6 +21,11 @@ import (
 // that of phase-fair locks: Brandenburg and Anderson, "Spin-Based Reader-Writer
 // Synchronization for Multiprocessor Real-Time Systems", 2010.
 //
+// Writers take turns as those who lock a [Mutex] do: coroutines in the order of their
+// arrival, while a goroutine that waits for another writer lets others overtake it
+// until it is awake, for a millisecond at most. It closes the lock to readers when it
+// is awake and finds that readers hold it.
+//
 // It is not re-entrant: a reader who locks it for reading once more waits for ever
 // if a writer came in between. A reader cannot become a writer without unlocking it
 // first: two who tried would wait for each other.
@@ -34,10 +40,14 @@ type RWMutex struct {
 	// slow while there is more to know: all else is under mu then. It becomes slow,
 	// and ceases to be, under mu only.
 	state atomic.Int64
+	// queue says whether writers wait that leave the state alone, and what an Unlock has
+	// to do about them, as [Mutex.queue]. It changes under mu only.
+	queue atomic.Int32
 
 	mu      sync.Mutex
 	writer  *Strand // who holds it for writing; if he has ended, it is broken
 	readers int     // who hold it for reading
+	closed  bool    // to readers: the writer in front waits for them to leave
 
 	// The readers that have an identity, as long as it is known who is left of
 	// them: an RUnlock does not say whose it is.
@@ -46,6 +56,8 @@ type RWMutex struct {
 
 	waitingWriters waitq.List[*rwWaiter]
 	waitingReaders waitq.List[*rwWaiter] // not empty only while somebody writes or waits to
+	strict         int                   // how many of the waiting writers must be handed the lock
+	guest          *rwWaiter             // the writer who is invited, until it has locked rw, waits again or has given up
 }
 
 // The values of RWMutex.state that are no number of readers.
@@ -74,11 +86,12 @@ func (rw *RWMutex) enter() {
 }
 
 // ease undoes enter, except for unlocking rw.mu, if nobody with an identity holds rw
-// and nobody waits. Those who have no identity call it when they have locked rw: a lock
-// that is used by others only is better left as it is.
+// and nobody waits but writers that may be overtaken. Those who have no identity call it
+// when they have locked rw or unlocked it: a lock that is used by others only is better
+// left as it is.
 func (rw *RWMutex) ease() {
 	switch {
-	case rw.waitingWriters.Len()+rw.waitingReaders.Len() > 0:
+	case rw.strict > 0 || rw.closed || rw.waitingReaders.Len() > 0:
 	case rw.writer == &nobody:
 		rw.writer = nil
 		rw.state.Store(writing)
@@ -97,36 +110,53 @@ func (rw *RWMutex) Lock(ctx context.Context) error {
 	if rw.tryLock(self) || rw.spin((*RWMutex).tryLock, self) {
 		return nil
 	}
-	return rw.wait(ctx, &rwWaiter{rw: rw, self: self}, Write)
+	return rw.wait(ctx, self, Write)
 }
 
 // RLock locks rw for reading, waiting until no writer holds it, and none waits that
 // came before. Its errors are those of Lock.
 func (rw *RWMutex) RLock(ctx context.Context) error {
 	self := ownerFor(ctx)
+	if self == &nobody {
+		if v := rw.state.Load(); v >= 0 && rw.state.CompareAndSwap(v, v+1) {
+			return nil
+		}
+	}
 	if rw.tryRLock(self) || rw.spin((*RWMutex).tryRLock, self) {
 		return nil
 	}
-	return rw.wait(ctx, &rwWaiter{rw: rw, self: self, reads: true}, Read)
+	return rw.wait(ctx, self, Read)
 }
 
-func (rw *RWMutex) wait(ctx context.Context, w *rwWaiter, access Access) error {
-	if err := Park(ctx, Op{Object: rw, Kind: OpLock, Access: access}, w); err != nil {
-		return err
+// wait is the slow path of Lock and RLock.
+func (rw *RWMutex) wait(ctx context.Context, self *Strand, access Access) error {
+	w := &rwWaiter{rw: rw, self: self, reads: access == Read, lenient: access == Write && parallel(ctx)}
+	for {
+		err := Park(ctx, Op{Object: rw, Kind: OpLock, Access: access}, w)
+		switch {
+		case err != nil:
+			if w.invited {
+				rw.leave(w)
+			}
+			return err
+		case w.killer != nil:
+			return &BrokenError{Lock: rw, Owner: w.killer}
+		case !w.invited:
+			return nil // it was let in
+		case rw.tryLock(self):
+			rw.leave(w)
+			return nil
+		}
 	}
-	if w.killer != nil {
-		return &BrokenError{Lock: rw, Owner: w.killer}
-	}
-	return nil
 }
 
-// TryLock locks rw for writing if nobody holds it, and reports whether it did. It
-// never waits. The lock has no owner then, so that it does not break.
-func (rw *RWMutex) TryLock() bool { return rw.tryLock(&nobody) }
+// TryLock locks rw for writing if nobody holds it or waits for it, and reports whether
+// it did. It never waits. The lock has no owner then, so that it does not break.
+func (rw *RWMutex) TryLock() bool { return rw.queue.Load() == noWaiters && rw.tryLock(&nobody) }
 
 // TryRLock locks rw for reading if no writer holds it or waits for it, and reports
 // whether it did. It never waits.
-func (rw *RWMutex) TryRLock() bool { return rw.tryRLock(&nobody) }
+func (rw *RWMutex) TryRLock() bool { return rw.queue.Load() == noWaiters && rw.tryRLock(&nobody) }
 
 func (rw *RWMutex) tryLock(self *Strand) bool {
 	if self == &nobody && rw.state.Load() != slow {
@@ -150,6 +180,7 @@ func (rw *RWMutex) tryRLock(self *Strand) bool {
 			if rw.state.CompareAndSwap(v, v+1) {
 				return true
 			}
+			relax()
 		}
 		if v == writing {
 			return false
@@ -170,18 +201,19 @@ func (rw *RWMutex) tryRLock(self *Strand) bool {
 // to unlock: to park takes longer. Where somebody parks, it leaves it at that.
 func (rw *RWMutex) spin(try func(*RWMutex, *Strand) bool, self *Strand) bool {
 	for range spins {
-		if try(rw, self) {
-			return true
-		}
+		relax()
 		if rw.state.Load() == slow {
 			return false
 		}
-		relax()
+		if try(rw, self) {
+			return true
+		}
 	}
 	return false
 }
 
-// admitWriter needs rw.mu, as all that follow.
+// admitWriter lets a writer in, if it may overtake those who wait. It needs rw.mu, as all
+// that follow.
 func (rw *RWMutex) admitWriter(self *Strand) bool {
 	if rw.writer != nil || rw.readers > 0 {
 		return false
@@ -192,7 +224,7 @@ func (rw *RWMutex) admitWriter(self *Strand) bool {
 
 // admitReader lets a reader in that has not waited.
 func (rw *RWMutex) admitReader(self *Strand) bool {
-	if rw.writer != nil || rw.waitingWriters.Len() > 0 {
+	if rw.writer != nil || rw.closed {
 		return false
 	}
 	rw.addReader(self)
@@ -212,23 +244,49 @@ func (rw *RWMutex) addReader(self *Strand) {
 // it is.
 func (rw *RWMutex) Unlock() {
 	if rw.state.CompareAndSwap(writing, 0) {
+		if rw.queue.Load() == idle {
+			rw.invite()
+		}
 		return
 	}
 	rw.enter()
-	if rw.writer == nil {
+	writer := rw.writer
+	if writer == nil {
 		rw.mu.Unlock()
 		panic("strand: Unlock of an RWMutex that is not locked for writing")
 	}
-	if rw.writer.Ended() {
+	if writer.Ended() {
 		rw.mu.Unlock()
 		return
 	}
-	unwatch(rw.writer, rw)
+	unwatch(writer, rw)
 	rw.writer = nil
-	wakes := rw.admitReaders()
-	if wakes == nil {
-		wakes = rw.admitNextWriter()
+	var few [fewWakes]func()
+	wakes := rw.settle(rw.admitReaders(few[:0]))
+	if writer == &nobody {
+		rw.ease()
 	}
+	rw.mu.Unlock()
+	wakeAll(wakes)
+}
+
+// invite wakes the writer in front, for it to lock rw, which the caller has unlocked.
+func (rw *RWMutex) invite() {
+	var few [fewWakes]func()
+	rw.enter()
+	wakes := rw.settle(few[:0])
+	rw.ease()
+	rw.mu.Unlock()
+	wakeAll(wakes)
+}
+
+// leave ends the invitation of w, which has locked rw or does not want it any more.
+func (rw *RWMutex) leave(w *rwWaiter) {
+	var few [fewWakes]func()
+	rw.enter()
+	rw.guest = nil
+	wakes := rw.settle(few[:0])
+	rw.ease()
 	rw.mu.Unlock()
 	wakeAll(wakes)
 }
@@ -241,6 +299,7 @@ func (rw *RWMutex) RUnlock() {
 		if rw.state.CompareAndSwap(v, v-1) {
 			return
 		}
+		relax()
 	}
 	rw.enter()
 	if rw.readers == 0 {
@@ -251,16 +310,14 @@ func (rw *RWMutex) RUnlock() {
 	rw.unknown = rw.readers > 0 && (rw.unknown || len(rw.known) > 0)
 	clear(rw.known)
 	rw.known = rw.known[:0]
-	var wakes []func()
-	if rw.readers == 0 {
-		wakes = rw.admitNextWriter()
-	}
+	var few [fewWakes]func()
+	wakes := rw.settle(few[:0])
 	rw.mu.Unlock()
 	wakeAll(wakes)
 }
 
-// admitReaders lets in all readers who wait.
-func (rw *RWMutex) admitReaders() (wakes []func()) {
+// admitReaders lets in all readers who wait, and adds their wake-ups to wakes.
+func (rw *RWMutex) admitReaders(wakes []func()) []func() {
 	for n := rw.waitingReaders.Pop(); n != nil; n = rw.waitingReaders.Pop() {
 		rw.addReader(n.Value.self)
 		wakes = append(wakes, n.Value.wake)
@@ -268,28 +325,77 @@ func (rw *RWMutex) admitReaders() (wakes []func()) {
 	return wakes
 }
 
-// admitNextWriter lets in the writer that has waited longest, if there is one.
-func (rw *RWMutex) admitNextWriter() []func() {
-	n := rw.waitingWriters.Pop()
-	if n == nil {
-		return nil
+// settle brings rw in line with who waits: it is called after each change of that, and
+// when a lock was taken back, and adds to wakes the wake-ups that result. What is done
+// for the writer in front, unless somebody writes, depends on whether it can be
+// overtaken. If it can, it is invited to see for itself; if it cannot, it is let in, or
+// waits for the readers to leave.
+func (rw *RWMutex) settle(wakes []func()) []func() {
+	if n := rw.waitingWriters.Front(); n != nil && rw.writer == nil {
+		switch w := n.Value; {
+		case w.lenient && rw.strict == 0 && !rw.closed:
+			if rw.guest == nil {
+				rw.remove(w)
+				rw.guest, w.invited = w, true
+				wakes = append(wakes, w.wake)
+			}
+		case rw.readers > 0:
+			rw.closed = true
+		default:
+			rw.remove(w)
+			rw.writer = w.self
+			wakes = append(wakes, w.wake)
+		}
 	}
-	rw.writer = n.Value.self
-	wakes := []func(){n.Value.wake}
-	if rw.waitingWriters.Len()+rw.waitingReaders.Len() > 0 && !watch(rw.writer, rw) {
-		wakes = append(wakes, rw.smash()...)
+	if rw.writer == nil && !rw.closed {
+		wakes = rw.admitReaders(wakes)
+	}
+	rw.announce()
+	// A guest looks whether the writer has ended.
+	if rw.writer != nil && rw.guest == nil && rw.waiting() > 0 && !watch(rw.writer, rw) {
+		wakes = rw.smash(wakes)
 	}
 	return wakes
 }
 
-// smash returns the wake-ups of those who wait for a lock that has become broken.
-func (rw *RWMutex) smash() (wakes []func()) {
+// announce says in rw.queue whether writers wait.
+func (rw *RWMutex) announce() {
+	switch {
+	case rw.guest != nil:
+		rw.queue.Store(invited)
+	case rw.waitingWriters.Len() > 0:
+		rw.queue.Store(idle)
+	default:
+		rw.queue.Store(noWaiters)
+	}
+}
+
+// waiting returns how many wait, but for a guest.
+func (rw *RWMutex) waiting() int { return rw.waitingWriters.Len() + rw.waitingReaders.Len() }
+
+// remove takes a writer out of the queue, if it is there.
+func (rw *RWMutex) remove(w *rwWaiter) bool {
+	front := rw.waitingWriters.Front() == &w.node
+	if !rw.waitingWriters.Remove(&w.node) {
+		return false
+	}
+	if !w.lenient {
+		rw.strict--
+	}
+	rw.closed = rw.closed && !front
+	return true
+}
+
+// smash adds to wakes the wake-ups of those who wait for a lock that has become broken.
+func (rw *RWMutex) smash(wakes []func()) []func() {
 	for _, l := range [...]*waitq.List[*rwWaiter]{&rw.waitingWriters, &rw.waitingReaders} {
 		for n := l.Pop(); n != nil; n = l.Pop() {
 			n.Value.killer = rw.writer
 			wakes = append(wakes, n.Value.wake)
 		}
 	}
+	rw.strict = 0
+	rw.announce()
 	return wakes
 }
 
@@ -299,7 +405,7 @@ func (rw *RWMutex) ownerEnded(writer *Strand) {
 	rw.mu.Lock()
 	var wakes []func()
 	if rw.writer == writer { // nobody else has unlocked it just before
-		wakes = rw.smash()
+		wakes = rw.smash(nil)
 	}
 	rw.mu.Unlock()
 	wakeAll(wakes)
@@ -333,59 +439,92 @@ type RWMutexStatistics struct {
 func (rw *RWMutex) Statistics() RWMutexStatistics {
 	rw.enter()
 	defer rw.mu.Unlock()
+	writers := rw.waitingWriters.Len()
+	if rw.guest != nil {
+		writers++
+	}
 	return RWMutexStatistics{
 		Writing: rw.writer != nil, Broken: rw.writer != nil && rw.writer.Ended(),
 		Readers:        rw.readers,
-		WaitingWriters: rw.waitingWriters.Len(), WaitingReaders: rw.waitingReaders.Len(),
+		WaitingWriters: writers, WaitingReaders: rw.waitingReaders.Len(),
 	}
 }
 
 type rwWaiter struct {
-	rw     *RWMutex
-	self   *Strand
-	reads  bool
-	killer *Strand // set before wake, if the lock is broken: who ended
-	wake   func()
-	node   waitq.Node[*rwWaiter]
+	rw      *RWMutex
+	self    *Strand
+	reads   bool
+	lenient bool      // whether other writers may overtake it: rw need not be handed to it
+	since   time.Time // when it began to wait, if it is lenient
+	invited bool      // set before wake: to lock rw itself
+	killer  *Strand   // set before wake, if the lock is broken: who ended
+	wake    func()
+	node    waitq.Node[*rwWaiter]
 }
 
 func (w *rwWaiter) Arm(wake func()) bool {
 	rw := w.rw
 	rw.enter()
-	defer rw.mu.Unlock()
-	if w.reads && rw.admitReader(w.self) || !w.reads && rw.admitWriter(w.self) {
-		if w.self == &nobody {
-			rw.ease()
-		}
-		return false
+	again := rw.guest == w
+	if again {
+		rw.guest, w.invited = nil, false
 	}
-	if rw.writer != nil && !watch(rw.writer, rw) {
+	armed := false
+	switch {
+	case w.reads && rw.admitReader(w.self), !w.reads && rw.admitWriter(w.self):
+	case rw.writer != nil && rw.writer.Ended():
 		w.killer = rw.writer
-		return false
+	default:
+		armed = true
+		w.wake, w.node.Value = wake, w
+		w.queue(again)
 	}
-	w.wake, w.node.Value = wake, w
+	wakes := rw.settle(nil)
+	if w.self == &nobody {
+		rw.ease()
+	}
+	rw.mu.Unlock()
+	wakeAll(wakes) // perhaps of w itself: the writer may have ended meanwhile
+	return armed
+}
+
+// queue puts w into its queue, in front if it was there before. It needs w.rw.mu.
+func (w *rwWaiter) queue(again bool) {
+	rw := w.rw
 	if w.reads {
 		rw.waitingReaders.Push(&w.node)
+		return
+	}
+	switch {
+	case w.lenient && !again:
+		w.since = time.Now()
+	case w.lenient && time.Since(w.since) >= patience:
+		w.lenient = false
+	}
+	if !w.lenient {
+		rw.strict++
+	}
+	if again {
+		rw.waitingWriters.PushFront(&w.node)
 	} else {
 		rw.waitingWriters.Push(&w.node)
 	}
-	return true
+	// It is awake, and finds nobody but readers.
+	if rw.writer == nil && rw.waitingWriters.Front() == &w.node {
+		rw.closed = true
+	}
 }
 
 func (w *rwWaiter) Disarm() bool {
 	rw := w.rw
 	rw.enter()
-	removed := rw.waitingReaders.Remove(&w.node) || rw.waitingWriters.Remove(&w.node)
 	var wakes []func()
-	switch {
-	case !removed:
-	case rw.writer != nil:
-		if rw.waitingReaders.Len()+rw.waitingWriters.Len() == 0 {
+	removed := rw.waitingReaders.Remove(&w.node) || rw.remove(w)
+	if removed {
+		if rw.writer != nil && rw.waiting() == 0 {
 			unwatch(rw.writer, rw)
 		}
-	case rw.waitingWriters.Len() == 0:
-		// Readers hold it, and those who wait have waited for this writer only.
-		wakes = rw.admitReaders()
+		wakes = rw.settle(nil)
 	}
 	rw.mu.Unlock()
 	wakeAll(wakes)

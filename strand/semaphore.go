@@ -90,6 +90,7 @@ func (s *Semaphore) TryAcquire(n int) bool {
 		if s.state.CompareAndSwap(free, free-int64(n)) {
 			return true
 		}
+		relax()
 	}
 }
 
@@ -114,6 +115,7 @@ func (s *Semaphore) Release(n int) {
 		if s.state.CompareAndSwap(free, free+int64(n)) {
 			return
 		}
+		relax()
 	}
 }
 
