@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/go-braid/braid/internal/spin"
 	"github.com/go-braid/braid/internal/waitq"
 )
 
@@ -78,17 +79,6 @@ var spins = func() int {
 	return 4
 }()
 
-// relax lets some hundred nanoseconds go by, and leaves the object alone meanwhile: who
-// looks at it all the time slows down the one that holds it. Who has lost a race for it
-// does so too. Two that go on at once take its memory from one another each time; after
-// a pause, the winner has done many operations on memory that was at hand.
-//
-//go:noinline
-func relax() {
-	for range 1000 {
-	}
-}
-
 // Lock locks m, waiting for it if need be. It returns Err(ctx), not holding m,
 // if ctx is done before m is free, and a [*BrokenError] if m is broken before or
 // while it waits; a free mutex is locked without a look at whether ctx is done.
@@ -137,7 +127,7 @@ func (m *Mutex) spin(self *Strand) bool {
 		case &crowd:
 			return false
 		}
-		relax()
+		spin.Pause()
 	}
 	return false
 }

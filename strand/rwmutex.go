@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-braid/braid/internal/spin"
 	"github.com/go-braid/braid/internal/waitq"
 )
 
@@ -180,7 +181,7 @@ func (rw *RWMutex) tryRLock(self *Strand) bool {
 			if rw.state.CompareAndSwap(v, v+1) {
 				return true
 			}
-			relax()
+			spin.Pause()
 		}
 		if v == writing {
 			return false
@@ -201,7 +202,7 @@ func (rw *RWMutex) tryRLock(self *Strand) bool {
 // to unlock: to park takes longer. Where somebody parks, it leaves it at that.
 func (rw *RWMutex) spin(try func(*RWMutex, *Strand) bool, self *Strand) bool {
 	for range spins {
-		relax()
+		spin.Pause()
 		if rw.state.Load() == slow {
 			return false
 		}
@@ -299,7 +300,7 @@ func (rw *RWMutex) RUnlock() {
 		if rw.state.CompareAndSwap(v, v-1) {
 			return
 		}
-		relax()
+		spin.Pause()
 	}
 	rw.enter()
 	if rw.readers == 0 {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/go-braid/braid/internal/spin"
 	"github.com/go-braid/braid/internal/waitq"
 )
 
@@ -90,7 +91,7 @@ func (s *Semaphore) TryAcquire(n int) bool {
 		if s.state.CompareAndSwap(free, free-int64(n)) {
 			return true
 		}
-		relax()
+		spin.Pause()
 	}
 }
 
@@ -115,7 +116,7 @@ func (s *Semaphore) Release(n int) {
 		if s.state.CompareAndSwap(free, free+int64(n)) {
 			return
 		}
-		relax()
+		spin.Pause()
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/internal/quiet"
+	"github.com/go-braid/braid/internal/spin"
 	"github.com/go-braid/braid/internal/waitq"
 	"github.com/go-braid/braid/strand"
 )
@@ -200,7 +202,7 @@ func (p *Pool) isBusy() bool {
 // push puts an entry into the queue of a busy pool, or reports that more is to be done.
 func (p *Pool) push(e entry) bool {
 	p.lockSoon()
-	if !p.isBusy() || p.injector.live >= p.cfg.Queue-maxBatch*p.workers {
+	if !p.isBusy() || !p.hasRoom() {
 		p.mu.Unlock()
 		return false
 	}
@@ -215,18 +217,14 @@ func (p *Pool) push(e entry) bool {
 // this method: to try again costs less than to sleep. sync.Mutex does so too, but not if
 // other goroutines could run meanwhile, as they can when there are many submitters.
 func (p *Pool) lockSoon() {
-	for range 50 {
+	for range 20 {
 		if p.mu.TryLock() {
 			return
 		}
-		for range 20 { // a pause of about ten nanoseconds
-			spun.Load()
-		}
+		spin.Pause()
 	}
 	p.mu.Lock()
 }
-
-var spun atomic.Uint32
 
 // pushCall is push for a call whose context can end only by Call.Cancel.
 func (p *Pool) pushCall(ctx context.Context, e entry) bool {
@@ -292,19 +290,28 @@ type submission struct {
 // that was not possible; the entry is accounted for.
 func (t *submission) submit() error {
 	p := t.pool
-	p.mu.Lock()
-	err := p.admit(t)
-	if err == errFull && p.cfg.Full == Refuse {
-		err = engine.ErrSaturated
-		p.submitted++
-		p.refused++
+	for yields := 0; ; yields++ {
+		p.mu.Lock()
+		err := p.admit(t)
+		if err == errFull && p.cfg.Full == Refuse {
+			err = engine.ErrSaturated
+			p.submitted++
+			p.refused++
+		}
+		p.unlock()
+		switch {
+		case err != errFull:
+			return err
+		case p.exact || yields == maxYields:
+			return t.wait()
+		}
+		runtime.Gosched()
 	}
-	p.unlock()
-	if err == errFull {
-		err = t.wait()
-	}
-	return err
 }
+
+// maxYields is how often a submitter who finds the queue full lets the workers run before
+// it parks. Where tasks are short there is room by then, and nobody has to be woken.
+const maxYields = 4
 
 // admit runs an entry or puts it into the queue. It needs p.mu.
 func (p *Pool) admit(t *submission) error {
