@@ -67,8 +67,10 @@ func storeAt(where string) (record.Store, error) {
 // A recording is the record of a run while it runs. That of a run which is not recorded
 // is nil, and its methods do nothing.
 //
-// An input is recorded as done once its result has been written. So whatever kills the
-// run, a result that nobody has got is made again when the run is taken up.
+// An input is recorded as done once its result has been written, and at once then: the
+// record says so before the run goes on. So whatever kills the run, a result that nobody
+// has got is made again when the run is taken up, and hardly any other: what ran, what had
+// ended and was not printed yet, and what -k held back.
 type recording struct {
 	id    string
 	store record.Store
@@ -80,9 +82,6 @@ type recording struct {
 	hash  string
 	kept  *keptInput
 	ready []int // the numbers of the inputs whose results go out with the next flush
-
-	slow    bool // each input is a process, against which a flush is nothing
-	hurried time.Time
 }
 
 // record begins to record a run, unless it is not to be recorded or cannot be. That it
@@ -206,16 +205,12 @@ func (r *recording) refused(number int, err error) {
 	r.heard.Finished(e)
 }
 
-// manyReady is how many results may wait to be flushed, so that a run that is never idle
-// has not too many to do again when it is killed.
-const manyReady = 256
+// manyReady is how many results may wait to be flushed while there are always more: so many
+// that a flush, which takes two system calls, is little beside the shortest of tasks.
+const manyReady = 64
 
 // full reports whether it is time to flush the results.
-func (r *recording) full() bool { return r != nil && (r.slow || len(r.ready) >= manyReady) }
-
-// hurryEvery is how often what is done is written to the record at once, for work that
-// takes less than a process.
-const hurryEvery = 10 * time.Millisecond
+func (r *recording) full() bool { return r != nil && len(r.ready) >= manyReady }
 
 // flushed records as done what was emitted: it has been written.
 func (r *recording) flushed() {
@@ -224,17 +219,12 @@ func (r *recording) flushed() {
 	}
 	r.log.Done(r.ready...)
 	r.ready = r.ready[:0]
-	if now := time.Now(); r.slow || now.Sub(r.hurried) >= hurryEvery {
-		r.hurried = now
-		r.log.Hurry()
-	}
 }
 
 // watch has the commands of w recorded, if it runs any.
 func (r *recording) watch(w work) {
 	if c, ok := w.(*commandWork); ok && r != nil {
 		c.ran = r.ran
-		r.slow = true
 	}
 }
 
