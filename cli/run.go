@@ -275,26 +275,16 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	}
 	// Against a command, a flush is nothing. The serial engine runs the task in the loop,
 	// which is not idle before the last one.
-	eager := p.task == "" || kind.name == serialName
+	to := &delivery{out: out, kept: kept, rec: rec, eager: p.task == "" || kind.name == serialName}
 	var left leaks
 	b.render = out.render
 	b.begin = rec.begin
-	b.idle = func() {
-		out.flush()
-		if kept.flush(); out.failed() == nil && kept.failed() == nil {
-			rec.flushed()
-		}
-	}
+	b.idle = to.idle
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
-		kept.add(r)
 		left.note(r)
-		rec.emitted(r)
-		out.print(r)
-		if eager || rec.full() || out.overflows() {
-			b.idle()
-		}
+		to.add(r)
 		prog.update(b.tally, b.knownTotal())
 		if out.failed() != nil {
 			c.raise(stageTerminate, exitUsage, nil)
@@ -302,6 +292,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		c.stopIfBroken(r)
 	}
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), look))
+	to.flush()
 	prog.update(b.tally, b.knownTotal())
 	stopped, why := c.reason()
 	var closing error
@@ -309,7 +300,6 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		// Nothing is in flight, so this does not wait for tasks.
 		closing = handle.close(context.WithoutCancel(ctx))
 	}
-	b.idle()
 	notKept := kept.close()
 	for _, remark := range []func() string{handle.remark, left.remark} {
 		if remark != nil && !f.quiet {
