@@ -19,6 +19,7 @@ import (
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/input"
 	"github.com/go-braid/braid/internal/template"
+	"github.com/go-braid/braid/internal/tracecontext"
 )
 
 // batchFlags are the flags that run and compare have in common: what to do, with
@@ -89,6 +90,8 @@ type plan struct {
 	task   string // empty for a command
 	args   []string
 	inputs input.Config
+	trace  tracecontext.Context // of the run
+	caller tracecontext.Context // which the run is below; may be zero
 }
 
 // plan reads what to do, and with which inputs, from the arguments.
@@ -97,6 +100,8 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 	if err != nil {
 		return nil, err
 	}
+	p.caller = tracecontext.FromEnviron(os.Getenv)
+	p.trace = tracecontext.Start(p.caller)
 	p.inputs, err = f.inputs(a, inputs)
 	if err != nil {
 		return nil, err
@@ -207,7 +212,7 @@ func (f *batchFlags) placeholders(p *plan) template.Options {
 
 func (f *batchFlags) commandWork(p *plan, c *control, how *commandFlags) (work, func(), error) {
 	opts := f.placeholders(p)
-	around, err := how.surroundings(opts)
+	around, err := how.surroundings(opts, p.trace)
 	if err != nil {
 		return nil, nil, err
 	}

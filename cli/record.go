@@ -151,12 +151,13 @@ func cause(err error) error {
 	return err
 }
 
-// listener returns what an engine is to tell of its calls.
-func (r *recording) listener(kind engineKind, p *plan, limit int, why string) *engine.Listener {
+// listener returns what an engine is to tell of its calls. Name is what all that is shown of
+// the run calls it.
+func (r *recording) listener(name string, kind engineKind, p *plan, limit int, why string) *engine.Listener {
 	if r == nil {
 		return nil
 	}
-	e := record.Engine{Name: kind.name, Kind: kind.name, Limit: limit, Why: why}
+	e := record.Engine{Name: name, Kind: kind.name, Limit: limit, Why: why}
 	if p.task == "" {
 		e.Kind = "exec"
 	}
@@ -300,6 +301,7 @@ func (r *recording) discard() {
 // newRun returns what is known of a run before it begins.
 func (a *app) newRun(p *plan, hash string, cmd *cobra.Command, f *runFlags, args []string, past *prior) record.Run {
 	run := record.Run{Braid: version(), Name: p.name, Task: p.task, Hash: hash, Delivers: true, Args: append([]string{a.name}, a.args...)}
+	run.Trace, run.TraceParent = p.trace.String(), p.caller.String()
 	if past != nil {
 		run.Parent = past.info.ID
 		run.Args = append([]string{a.name, "run"}, (&parsedRun{cmd, f, args}).line()...)

@@ -198,11 +198,15 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if cmd.Flags().Changed("engine") {
 		chosen = "--engine"
 	}
+	name := kind.name
+	if p.task == "" {
+		name = "commands" // whatever waits for them
+	}
 	if limits.throttle != nil {
 		heard = append(heard, limits.throttle.listener())
 	}
 	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
-	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(kind, p, jobs, chosen))...)
+	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(name, kind, p, jobs, chosen))...)
 	handle, err := kind.open(cfg)
 	if err != nil {
 		rec.discard()
