@@ -316,7 +316,8 @@ func (l *Log) idle() bool {
 	l.chunks.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return full == 0 && len(l.pending) == 0 && len(l.requests) == 0
+	ending := l.off.Load() && !l.gone
+	return full == 0 && len(l.pending) == 0 && len(l.requests) == 0 && !ending
 }
 
 // request has everything written that is known now. The channel is closed when that is

@@ -166,8 +166,9 @@ func (w *writer) commit() {
 	}
 	w.waiting()
 	w.flush()
-	if w.failed != nil {
-		w.log.look() // its goroutine ends the recording
+	if w.failed != nil { // then the goroutine ends the recording
+		w.log.stir()
+		w.log.look()
 	}
 }
 
