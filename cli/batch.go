@@ -98,8 +98,9 @@ type batch struct {
 	// begin, if there is one, is told of each input that has its turn, before it is
 	// launched.
 	begin func(*result)
-	// idle is called when there is nothing to do but to wait.
-	idle func()
+	// idle, if there is one, is called when there is nothing to do but to wait. It returns
+	// when it is to be called again even if nothing happens; 0 is never.
+	idle func() time.Duration
 
 	tally     tally
 	exhausted bool // all inputs have been taken
@@ -131,6 +132,7 @@ func (b *batch) run(ctx context.Context, src *source) {
 	defer b.control.on(stageTerminate, func() { cancel(errTerminated) })()
 
 	draining := false
+	var due <-chan time.Time // for idle
 	for {
 		stage := b.control.stage()
 		if stage >= stageAbandon {
@@ -172,7 +174,9 @@ func (b *batch) run(ctx context.Context, src *source) {
 			return
 		}
 		if b.idle != nil && len(b.arrived.notify) == 0 {
-			b.idle()
+			if again := b.idle(); again > 0 && due == nil {
+				due = time.After(again)
+			}
 		}
 		var more <-chan struct{}
 		if launching && b.hasRoom() && held == 0 {
@@ -185,6 +189,8 @@ func (b *batch) run(ctx context.Context, src *source) {
 		select {
 		case <-more:
 		case <-asked:
+		case <-due:
+			due = nil
 		case <-b.throttle.wake():
 		case <-b.arrived.notify:
 			b.collect()

@@ -320,7 +320,7 @@ func TestBatchSlowSource(t *testing.T) {
 		b := &batch{
 			work: &fakeWork{f: nap}, window: 4,
 			emit: func(*result) { emitted.Add(1) },
-			idle: func() { flushed.Store(emitted.Load()) },
+			idle: func() time.Duration { flushed.Store(emitted.Load()); return 0 },
 		}
 		go func() {
 			defer close(in)

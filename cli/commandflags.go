@@ -74,9 +74,9 @@ func (f *commandFlags) runnerConfig() (command.Config, error) {
 }
 
 // surroundings reads what each command finds around it: its environment and its
-// working directory.
-func (f *commandFlags) surroundings(opts template.Options) (*surroundings, error) {
-	s := &surroundings{trace: tracecontext.Start(tracecontext.FromEnviron(os.Getenv))}
+// working directory. The commands are below trace.
+func (f *commandFlags) surroundings(opts template.Options, trace tracecontext.Context) (*surroundings, error) {
+	s := &surroundings{trace: trace}
 	for _, v := range f.env {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok || name == "" || strings.ContainsAny(name, " \x00") {

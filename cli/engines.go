@@ -61,7 +61,7 @@ func (h engineHandle) Unwrap() engine.Executor { return h.Executor }
 // when nothing is said.
 var engineKinds = []engineKind{
 	{
-		name: "serial",
+		name: serialName,
 		doc:  "one after the other",
 		open: func(c engineConfig) (engineHandle, error) {
 			return engineHandle{Executor: engine.NewSerial(c.listener), close: func(context.Context) error { return nil }}, nil
@@ -88,7 +88,10 @@ var engineKinds = []engineKind{
 	},
 }
 
-const asyncName = "async"
+const (
+	serialName = "serial"
+	asyncName  = "async"
+)
 
 // openAsync makes an event loop. A step that holds the loop is worth a line at the
 // end of a run; a line with a stack for each would bury all else.
@@ -138,13 +141,16 @@ func engineByName(name string) (engineKind, error) {
 // whatever it is given.
 func windowFor(kind engineKind, jobs int) int {
 	switch kind.name {
-	case "serial":
+	case serialName:
 		return 1
 	case asyncName:
 		return jobs
 	}
 	return 32 * jobs
 }
+
+// aheadFor returns how many results -k may hold back until an earlier one is there.
+func aheadFor(kind engineKind, jobs int) int { return max(1000, 2*windowFor(kind, jobs)) }
 
 // maxJobs is far beyond what helps. It keeps a slip of the keyboard from making
 // a window that memory cannot hold.

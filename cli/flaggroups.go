@@ -12,7 +12,7 @@ import (
 // have many, and which flags stand there, in their order. Names that a command does
 // not have are passed over.
 var flagGroups = []struct{ title, flags string }{
-	{"Inputs", "from glob null csv no-header ndjson"},
+	{"Inputs", "from glob null csv no-header ndjson max-args"},
 	{"What is done", "engine engines rounds shell env workdir stdin nice out set dry-run"},
 	{"How much at once", "jobs delay rate load memfree memory max-tasks"},
 	{"When it takes long or fails", "timeout slow retries retry-on backoff halt kill-seq deadline exit-status"},

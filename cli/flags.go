@@ -19,6 +19,7 @@ import (
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/input"
 	"github.com/go-braid/braid/internal/template"
+	"github.com/go-braid/braid/internal/tracecontext"
 )
 
 // batchFlags are the flags that run and compare have in common: what to do, with
@@ -30,6 +31,7 @@ type batchFlags struct {
 	csv      bool
 	noHeader bool
 	ndjson   bool
+	maxArgs  int
 
 	shell bool
 	out   string
@@ -60,6 +62,7 @@ func (f *batchFlags) add(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.csv, "csv", false, "inputs are CSV records; the first one names the columns")
 	fs.BoolVar(&f.noHeader, "no-header", false, "with --csv: the first record is data")
 	fs.BoolVar(&f.ndjson, "ndjson", false, "inputs are JSON values, a line each")
+	fs.IntVarP(&f.maxArgs, "max-args", "n", 1, "give each command `N` inputs, where {} stands; {1} is the first of them")
 
 	fs.BoolVar(&f.shell, "shell", false, "run the command by the shell; inputs are quoted for it")
 	fs.StringVar(&f.out, "out", "", "write results of the task into `DIR` (short for --set out=DIR)")
@@ -89,6 +92,8 @@ type plan struct {
 	task   string // empty for a command
 	args   []string
 	inputs input.Config
+	trace  tracecontext.Context // of the run
+	caller tracecontext.Context // which the run is below; may be zero
 }
 
 // plan reads what to do, and with which inputs, from the arguments.
@@ -97,6 +102,8 @@ func (f *batchFlags) plan(a *app, cmd *cobra.Command, args []string) (*plan, err
 	if err != nil {
 		return nil, err
 	}
+	p.caller = tracecontext.FromEnviron(os.Getenv)
+	p.trace = tracecontext.Start(p.caller)
 	p.inputs, err = f.inputs(a, inputs)
 	if err != nil {
 		return nil, err
@@ -138,7 +145,10 @@ func (f *batchFlags) what(a *app, cmd *cobra.Command, args []string) (p *plan, i
 func (f *batchFlags) inputs(a *app, args []string) (input.Config, error) {
 	cfg := input.Config{
 		Args: args, Globs: f.globs, Files: f.from, Stdin: a.In,
-		NoHeader: f.noHeader,
+		NoHeader: f.noHeader, Group: f.maxArgs,
+	}
+	if f.maxArgs < 1 {
+		return cfg, usageError(fmt.Errorf("-n %d: a command has one input at least", f.maxArgs), "-n 10")
 	}
 	formats := 0
 	for _, format := range []struct {
@@ -152,6 +162,9 @@ func (f *batchFlags) inputs(a *app, args []string) (input.Config, error) {
 	}
 	if formats > 1 {
 		return cfg, usageError(errors.New("-0, --csv and --ndjson exclude one another"), "")
+	}
+	if f.maxArgs > 1 && (f.csv || f.ndjson) {
+		return cfg, usageError(errors.New("-n goes with plain inputs: those of --csv and --ndjson have columns of their own"), "")
 	}
 	if f.noHeader && !f.csv {
 		return cfg, usageError(errors.New("--no-header goes with --csv"), "")
@@ -180,6 +193,9 @@ func (f *batchFlags) work(p *plan, c *control, how *commandFlags) (w work, close
 		if f.shell {
 			return nil, nil, usageError(errors.New("--shell is for commands, after --"), "")
 		}
+		if f.maxArgs > 1 {
+			return nil, nil, usageError(errors.New("-n is for commands, after --: a task has one input"), programName()+" run -n … -- COMMAND {}")
+		}
 		if flag := how.forCommands(); flag != "" {
 			return nil, nil, usageError(fmt.Errorf("%s is for commands, after --", flag), programName()+" run "+flag+" … -- COMMAND {}")
 		}
@@ -201,13 +217,13 @@ func (f *batchFlags) placeholders(p *plan) template.Options {
 	return template.Options{
 		Shell:   f.shell,
 		Keys:    p.inputs.Named(),
-		Columns: p.inputs.Format == input.CSV || p.inputs.Format == input.NDJSON,
+		Columns: p.inputs.Format == input.CSV || p.inputs.Format == input.NDJSON || p.inputs.Group > 1,
 	}
 }
 
 func (f *batchFlags) commandWork(p *plan, c *control, how *commandFlags) (work, func(), error) {
 	opts := f.placeholders(p)
-	around, err := how.surroundings(opts)
+	around, err := how.surroundings(opts, p.trace)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -296,7 +312,8 @@ func countInputs(ctx context.Context, cfg input.Config) func() int {
 	}
 	var total atomic.Int64
 	if len(cfg.Globs)+len(cfg.Files) == 0 {
-		total.Store(int64(len(cfg.Args)))
+		n, group := len(cfg.Args), max(cfg.Group, 1)
+		total.Store(int64((n + group - 1) / group))
 	} else {
 		go func() {
 			n := length(input.Items(ctx, cfg))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-braid/braid/internal/input"
@@ -36,7 +37,11 @@ func (f *batchFlags) identity(p *plan) identity {
 	if f.shell {
 		how = "shell command"
 	}
-	return identity{{how, template.Join(p.args)}}
+	id := identity{{how, template.Join(p.args)}}
+	if f.maxArgs > 1 {
+		id = append(id, trait{"inputs for a command", strconv.Itoa(f.maxArgs)})
+	}
+	return id
 }
 
 // identity returns what p does, with what is around a command.
@@ -65,17 +70,28 @@ func (id identity) hash() string {
 
 // differs says in what id differs from that of a recorded run; empty if in nothing.
 func (id identity) differs(recorded identity) string {
-	for i := range max(len(id), len(recorded)) {
-		switch {
-		case i == 0 && id[0] != recorded[0] || i >= len(id) || i >= len(recorded) || id[i].name != recorded[i].name:
-			return fmt.Sprintf("it ran the %s, and this is the %s", recorded[0], id[0])
-		case id[i] == recorded[i]:
-		case recorded[i].value == "":
-			return fmt.Sprintf("it had no %s, and this has %s", id[i].name, id[i].value)
-		case id[i].value == "":
-			return fmt.Sprintf("it had the %s, and this has none", recorded[i])
+	if id[0] != recorded[0] {
+		return fmt.Sprintf("it ran the %s, and this is the %s", recorded[0], id[0])
+	}
+	for _, t := range append(id[1:len(id):len(id)], recorded[1:]...) {
+		switch now, then := id.value(t.name), recorded.value(t.name); {
+		case now == then:
+		case then == "":
+			return fmt.Sprintf("it had no %s, and this has %s", t.name, now)
+		case now == "":
+			return fmt.Sprintf("it had the %s %s, and this has none", t.name, shorten(then, 200))
 		default:
-			return fmt.Sprintf("it had the %s, and this has %s", recorded[i], id[i].value)
+			return fmt.Sprintf("it had the %s %s, and this has %s", t.name, shorten(then, 200), now)
+		}
+	}
+	return ""
+}
+
+// value returns what a trait is, or nothing.
+func (id identity) value(name string) string {
+	for _, t := range id {
+		if t.name == name {
+			return t.value
 		}
 	}
 	return ""
@@ -86,6 +102,9 @@ func (t trait) String() string { return t.name + " " + shorten(t.value, 200) }
 // recordOf returns what an input is known by, whatever place it comes from: what a
 // command or a task can see of it.
 func recordOf(it input.Item) []byte {
+	if group := it.Group(); group != nil {
+		return []byte(strings.Join(group, "\x00")) // no argument has a NUL
+	}
 	b := []byte(it.Text)
 	if it.Format == input.CSV { // where the text alone does not tell which column is which
 		for _, name := range it.Names {

@@ -112,7 +112,7 @@ func inputJSON(r *result) json.RawMessage {
 	if _, ok := errors.AsType[*input.Error](r.err); ok {
 		return json.RawMessage("null")
 	}
-	if r.item.Format != input.Lines {
+	if r.item.Format != input.Lines || r.item.Group() != nil {
 		if text, err := r.item.JSON(); err == nil && json.Valid(text) {
 			return text
 		}

@@ -72,7 +72,7 @@ func mayReadKeys(a *app, prog *progress, p *plan) bool {
 // most is how many inputs the engine can have under way at once.
 func (k engineKind) most() int {
 	switch k.name {
-	case "serial":
+	case serialName:
 		return 1
 	case processesName:
 		return maxProcesses

@@ -65,6 +65,13 @@ var (
 	_ = braid.Define("double", func(_ context.Context, n int) (int, error) { return 2 * n, nil },
 		braid.Doc("A number, doubled."))
 	_ = braid.Define("upper", func(_ context.Context, s string) (string, error) { return s + " UP", nil })
+	_ = braid.Define("length", func(_ context.Context, path string) (int64, error) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	})
 	_ = braid.Define("greet", greet, braid.Doc("A greeting."))
 	_ = braid.Define("fail", func(_ context.Context, why string) (string, error) {
 		return "", errors.New("failed on purpose: " + why)

@@ -32,9 +32,28 @@ type printer struct {
 	tagger  *tagger // nil without tags
 	gone    func()  // told when the product cannot be written; may be nil
 
-	mu  sync.Mutex
-	out *bufio.Writer // in front of to
-	err error         // the first failure to write, after which nothing is written
+	mu    sync.Mutex
+	out   *bufio.Writer // in front of to
+	wrote bool          // something went through out since the last flush
+	err   error         // the first failure to write, after which nothing is written
+}
+
+// newPrinter returns a printer that writes results to out, and talk to talk.
+func newPrinter(a *app, out io.Writer, talk talk) *printer {
+	p := &printer{app: a, to: out, talk: talk}
+	p.out = bufio.NewWriterSize(noting{out, &p.wrote}, 64<<10)
+	return p
+}
+
+// A noting is a writer that takes note of being used.
+type noting struct {
+	io.Writer
+	used *bool
+}
+
+func (n noting) Write(b []byte) (int, error) {
+	*n.used = true
+	return n.Writer.Write(b)
 }
 
 // failed returns the first failure to write.
@@ -49,6 +68,15 @@ func (p *printer) flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.push()
+	p.wrote = false
+}
+
+// overflows reports whether something that was printed since the last flush has reached
+// the reader without it.
+func (p *printer) overflows() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wrote
 }
 
 // line prints a line that a task in another process has printed, at once, since

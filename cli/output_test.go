@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -234,7 +233,7 @@ func TestPrinterFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("full")
-	p := &printer{app: &app{name: "braid"}, out: bufio.NewWriter(failingWriter{full}), talk: prog}
+	p := newPrinter(&app{name: "braid"}, failingWriter{full}, prog)
 	p.print(&result{text: []byte("a")})
 	p.flush()
 	p.print(&result{text: []byte("b")})
@@ -243,6 +242,32 @@ func TestPrinterFails(t *testing.T) {
 	p.print(&result{err: errHalted, skipped: true})
 	if p.err != full || talk.String() != "braid: c failed\n" {
 		t.Errorf("error %v, said %q", p.err, talk.String())
+	}
+}
+
+// A printer tells when a result has reached the reader without a flush, be it because there
+// are too many or because a failure was told behind it.
+func TestPrinterOverflows(t *testing.T) {
+	prog, err := newProgress(progressNone, "braid", io.Discard, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	p := newPrinter(&app{name: "braid"}, &out, prog)
+	for _, r := range []*result{
+		{text: bytes.Repeat([]byte("a"), 100<<10)},
+		{err: errors.New("failed")},
+	} {
+		p.print(&result{text: []byte("short")})
+		if p.overflows() {
+			t.Error("a short text overflows")
+		}
+		if p.print(r); !p.overflows() {
+			t.Errorf("after %d bytes of text and the error %v, the result before was not seen to have gone", len(r.text), r.err)
+		}
+		if p.flush(); p.overflows() {
+			t.Error("after a flush, there is something beyond it")
+		}
 	}
 }
 

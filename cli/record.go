@@ -67,8 +67,10 @@ func storeAt(where string) (record.Store, error) {
 // A recording is the record of a run while it runs. That of a run which is not recorded
 // is nil, and its methods do nothing.
 //
-// An input is recorded as done once its result has been written. So whatever kills the
-// run, a result that nobody has got is made again when the run is taken up.
+// An input is recorded as done once its result has been written, and at once then: the
+// record says so before the run goes on. So whatever kills the run, a result that nobody
+// has got is made again when the run is taken up, and hardly any other: what ran, what had
+// ended and was not printed yet, and what -k held back.
 type recording struct {
 	id    string
 	store record.Store
@@ -80,9 +82,6 @@ type recording struct {
 	hash  string
 	kept  *keptInput
 	ready []int // the numbers of the inputs whose results go out with the next flush
-
-	slow    bool // each input is a process, against which a flush is nothing
-	hurried time.Time
 }
 
 // record begins to record a run, unless it is not to be recorded or cannot be. That it
@@ -152,12 +151,13 @@ func cause(err error) error {
 	return err
 }
 
-// listener returns what an engine is to tell of its calls.
-func (r *recording) listener(kind engineKind, p *plan, limit int, why string) *engine.Listener {
+// listener returns what an engine is to tell of its calls. Name is what all that is shown of
+// the run calls it.
+func (r *recording) listener(name string, kind engineKind, p *plan, limit int, why string) *engine.Listener {
 	if r == nil {
 		return nil
 	}
-	e := record.Engine{Name: kind.name, Kind: kind.name, Limit: limit, Why: why}
+	e := record.Engine{Name: name, Kind: kind.name, Limit: limit, Why: why}
 	if p.task == "" {
 		e.Kind = "exec"
 	}
@@ -206,16 +206,12 @@ func (r *recording) refused(number int, err error) {
 	r.heard.Finished(e)
 }
 
-// manyReady is how many results may wait to be flushed, so that a run that is never idle
-// has not too many to do again when it is killed.
-const manyReady = 256
+// manyReady is how many results may wait to be flushed while there are always more: so many
+// that a flush, which takes two system calls, is little beside the shortest of tasks.
+const manyReady = 64
 
 // full reports whether it is time to flush the results.
-func (r *recording) full() bool { return r != nil && (r.slow || len(r.ready) >= manyReady) }
-
-// hurryEvery is how often what is done is written to the record at once, for work that
-// takes less than a process.
-const hurryEvery = 10 * time.Millisecond
+func (r *recording) full() bool { return r != nil && len(r.ready) >= manyReady }
 
 // flushed records as done what was emitted: it has been written.
 func (r *recording) flushed() {
@@ -224,17 +220,12 @@ func (r *recording) flushed() {
 	}
 	r.log.Done(r.ready...)
 	r.ready = r.ready[:0]
-	if now := time.Now(); r.slow || now.Sub(r.hurried) >= hurryEvery {
-		r.hurried = now
-		r.log.Hurry()
-	}
 }
 
 // watch has the commands of w recorded, if it runs any.
 func (r *recording) watch(w work) {
 	if c, ok := w.(*commandWork); ok && r != nil {
 		c.ran = r.ran
-		r.slow = true
 	}
 }
 
@@ -310,6 +301,7 @@ func (r *recording) discard() {
 // newRun returns what is known of a run before it begins.
 func (a *app) newRun(p *plan, hash string, cmd *cobra.Command, f *runFlags, args []string, past *prior) record.Run {
 	run := record.Run{Braid: version(), Name: p.name, Task: p.task, Hash: hash, Delivers: true, Args: append([]string{a.name}, a.args...)}
+	run.Trace, run.TraceParent = p.trace.String(), p.caller.String()
 	if past != nil {
 		run.Parent = past.info.ID
 		run.Args = append([]string{a.name, "run"}, (&parsedRun{cmd, f, args}).line()...)

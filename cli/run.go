@@ -106,7 +106,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if err != nil {
 		return err
 	}
-	if kind.name == "serial" {
+	if kind.name == serialName {
 		if cmd.Flags().Changed("jobs") && jobs != 1 {
 			return usageError(fmt.Errorf("-j %s: the serial engine runs one at a time", f.jobs), "--engine "+defaultEngine)
 		}
@@ -176,8 +176,8 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	}
 	// The clock of each result comes from the engine's events.
 	clock := &stopwatch{}
-	stdout := prog.beside(a.Out)
-	out := &printer{app: a, to: stdout, out: bufio.NewWriterSize(stdout, 64<<10), talk: prog, json: f.json, tagger: tagger}
+	out := newPrinter(a, prog.beside(a.Out), prog)
+	out.json, out.tagger = f.json, tagger
 	out.gone = func() { c.raise(stageTerminate, exitUsage, nil) }
 	rec := a.record(&f.recordFlags, f.view, a.newRun(p, hash, cmd, f, args, past), f.remarks(prog))
 	defer rec.cleanUp()
@@ -198,11 +198,15 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if cmd.Flags().Changed("engine") {
 		chosen = "--engine"
 	}
+	name := kind.name
+	if p.task == "" {
+		name = "commands" // whatever waits for them
+	}
 	if limits.throttle != nil {
 		heard = append(heard, limits.throttle.listener())
 	}
 	cfg.jobs, cfg.stdout, cfg.stderr = jobs, out.line, prog.line
-	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(kind, p, jobs, chosen))...)
+	cfg.listener = engine.Tee(append(heard, clock.listener(), rec.listener(name, kind, p, jobs, chosen))...)
 	handle, err := kind.open(cfg)
 	if err != nil {
 		rec.discard()
@@ -234,7 +238,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	b := &batch{
 		work: work, engine: handle, control: c, throttle: limits.throttle,
 		prompt: len(p.inputs.Globs) == 0 && promptFiles(p.inputs.Files),
-		keep:   f.keep, ahead: max(1000, 2*windowFor(kind, jobs)),
+		keep:   f.keep, ahead: aheadFor(kind, jobs),
 		halt: policy, options: options,
 	}
 	// What waits in the engine's queue may start before the loop has seen the result that
@@ -244,8 +248,10 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		switch {
 		case narrow:
 			return min(windowFor(kind, n), n)
-		case f.view:
-			// What waits in the engine's queue starts even if the page says to pause.
+		case f.view || p.task == "":
+			// What waits in the engine's queue starts even if the page says to pause, or if
+			// the results before it cannot be printed; a run that is killed then has them to
+			// do again. For a command it is enough that each worker finds the next one.
 			return min(windowFor(kind, n), 2*n)
 		}
 		return windowFor(kind, n)
@@ -271,25 +277,18 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	if prog.bar != nil || policy.Percent {
 		b.total = countInputs(reading, p.inputs)
 	}
+	// Against a command, a flush is nothing. The serial engine runs the task in the loop,
+	// which is not idle before the last one.
+	to := &delivery{out: out, kept: kept, rec: rec, eager: p.task == "" || kind.name == serialName}
 	var left leaks
 	b.render = out.render
 	b.begin = rec.begin
-	b.idle = func() {
-		out.flush()
-		if kept.flush(); out.failed() == nil && kept.failed() == nil {
-			rec.flushed()
-		}
-	}
+	b.idle = to.idle
 	b.emit = func(r *result) {
 		clock.take(r)
 		status.add(r)
-		kept.add(r)
 		left.note(r)
-		rec.emitted(r)
-		out.print(r)
-		if rec.full() {
-			b.idle()
-		}
+		to.add(r)
 		prog.update(b.tally, b.knownTotal())
 		if out.failed() != nil {
 			c.raise(stageTerminate, exitUsage, nil)
@@ -297,6 +296,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		c.stopIfBroken(r)
 	}
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), look))
+	to.flush()
 	prog.update(b.tally, b.knownTotal())
 	stopped, why := c.reason()
 	var closing error
@@ -304,7 +304,6 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		// Nothing is in flight, so this does not wait for tasks.
 		closing = handle.close(context.WithoutCancel(ctx))
 	}
-	b.idle()
 	notKept := kept.close()
 	for _, remark := range []func() string{handle.remark, left.remark} {
 		if remark != nil && !f.quiet {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-braid/braid/internal/tracecontext"
 	"github.com/go-braid/braid/record"
 )
 
@@ -169,9 +171,6 @@ func firstLine(s string) string {
 
 func engineText(e *record.Engine) string {
 	s := e.Name
-	if e.Kind == "exec" {
-		s = "commands"
-	}
 	if e.Limit > 0 {
 		s += fmt.Sprintf(", %d at once", e.Limit)
 	}
@@ -205,6 +204,9 @@ func (s *summary) String() string {
 	row("when", startOf(s.run)+", for "+brief(took))
 	row("engine", strings.Join(s.engines, "; "))
 	row("resumes", run.Parent)
+	if c, err := tracecontext.Parse(run.Trace); err == nil {
+		row("trace", hex.EncodeToString(c.Trace[:]))
+	}
 	row("state", s.outcome())
 	_ = t.Flush() // a Builder takes everything
 	if len(s.failures) > 0 {

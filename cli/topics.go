@@ -38,6 +38,10 @@ In a command after --, as in GNU parallel:
 If no argument has a placeholder for the input, {} is added at the end. --env,
 --workdir, --stdin and --tag know the same placeholders.
 
+With -n N, a command gets N inputs, or those that are left: an argument with {}
+stands there once for each, and {1} to {N} are the single ones. In a script of
+--shell, in --env and in --tag, {} is all of them with spaces between.
+
 Commands are run as argument vectors, without a shell: each argument stays one
 argument, whatever characters the input has. With --shell the command is one
 string for the shell, and the values are quoted for it.
@@ -56,6 +60,8 @@ Inputs are taken, one after the other and never read as a whole, from
   -0, --null           inputs end with NUL, as find -print0 writes them
   --csv                inputs are CSV records, the first names the columns
   --ndjson             inputs are JSON values, a line each
+  -n, --max-args N     a command takes N of them at once; for all that is said of
+                       inputs elsewhere, these are one input
 
 An input that cannot be read is reported and counted as failed; the others are
 done all the same.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/asyncio"
+	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/command"
 	"github.com/go-braid/braid/internal/input"
 	"github.com/go-braid/braid/internal/template"
@@ -132,6 +133,10 @@ func (w *commandWork) attempt(ctx context.Context, it input.Item, seq int, out *
 	ctx, end := w.limit.bound(ctx, seq)
 	out.Result, err = w.runner.Run(ctx, c)
 	end(err)
+	if e, ok := err.(*command.StoppedError); ok {
+		// How it ended then is no failure of its own.
+		err = &engine.InterruptedError{Err: e, Cause: e.Cause}
+	}
 	if w.ran != nil {
 		w.ran(seq, out)
 	}

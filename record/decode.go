@@ -124,6 +124,10 @@ func (r *Run) field(key []byte, in *scanner) bool {
 		r.Dir = in.text()
 	case "parent":
 		r.Parent = in.text()
+	case "trace":
+		r.Trace = in.text()
+	case "traceparent":
+		r.TraceParent = in.text()
 	case "delivers":
 		r.Delivers = in.flag()
 	default:

@@ -2,10 +2,16 @@ package record
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/go-braid/braid/engine"
 )
 
 func TestRanges(t *testing.T) {
@@ -32,7 +38,6 @@ func TestDone(t *testing.T) {
 	l.Done()
 	l.Done(2, 1, 4)
 	l.Done(3)
-	l.Hurry()
 	if err := l.Close(End{}); err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +60,107 @@ func TestDone(t *testing.T) {
 	}
 	if want := [][2]int{{1, 2}, {4, 4}, {3, 3}}; !reflect.DeepEqual(got, want) || !delivers {
 		t.Errorf("done are %v, delivers %v; want %v, true", got, delivers, want)
+	}
+}
+
+// What was told to be done is in the file, behind the input, whatever else is written at the
+// time.
+func TestDoneIsWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run.ndjson")
+	l, err := Create(path, Run{Delivers: true}, Config{Interval: time.Microsecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := l.Listener(Engine{Name: "made"})
+	var wg sync.WaitGroup
+	const tellers, inputs = 4, 50
+	for k := range tellers {
+		wg.Go(func() {
+			for i := k * inputs; i < (k+1)*inputs; i++ {
+				e := engine.Event{At: time.Now(), Call: uint64(i), Index: i, Attempt: 1, Worker: k + 1}
+				heard.Submitted(e)
+				heard.Started(e)
+				l.Input(i, "", "input")
+				heard.Finished(e)
+				l.Done(i)
+				if known, done := inputsOf(t, path); !known[i] || !done[i] {
+					t.Errorf("input %d: known %v, done %v; want both", i, known[i], done[i])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := l.Close(End{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, done := inputsOf(t, path); len(done) != tellers*inputs {
+		t.Errorf("%d inputs are done, want %d", len(done), tellers*inputs)
+	}
+}
+
+// inputsOf returns which inputs a log names, and which are done; those that are done before
+// they are named it leaves out.
+func inputsOf(t *testing.T, path string) (known, done map[int]bool) {
+	known, done = make(map[int]bool), make(map[int]bool)
+	r, err := Open(path)
+	if err != nil {
+		t.Error(err)
+		return known, done
+	}
+	defer r.Close()
+	for {
+		line, err := r.Next()
+		if err == io.EOF {
+			return known, done
+		}
+		if err != nil {
+			t.Error(err)
+			return known, done
+		}
+		switch line := line.(type) {
+		case *Input:
+			known[line.Number] = true
+		case *Done:
+			for _, r := range line.Inputs {
+				for i := r[0]; i <= r[1]; i++ {
+					done[i] = known[i]
+				}
+			}
+		}
+	}
+}
+
+// A fullFile takes the first line and no more.
+type fullFile struct{ lines int }
+
+func (f *fullFile) Write(b []byte) (int, error) {
+	if f.lines++; f.lines > 1 {
+		return 0, errFull
+	}
+	return len(b), nil
+}
+
+var errFull = errors.New("full")
+
+// A file that does not take it ends the recording as any line does, and nobody waits for it
+// any more.
+func TestDoneFails(t *testing.T) {
+	told := make(chan error, 2)
+	l := NewLog(&fullFile{}, Run{}, Config{OnError: func(err error) { told <- err }})
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	l.Done(1)
+	if err := <-told; !errors.Is(err, errFull) {
+		t.Errorf("OnError was told %v, want %v", err, errFull)
+	}
+	l.Done(2)
+	if err := l.Close(End{}); !errors.Is(err, errFull) {
+		t.Errorf("Close = %v, want %v", err, errFull)
+	}
+	l.Done(3)
+	if len(told) > 0 {
+		t.Errorf("OnError was told again: %v", <-told)
 	}
 }
 

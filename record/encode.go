@@ -185,6 +185,8 @@ func (r *Run) append(b []byte) []byte {
 	b = text(b, `,"hash":`, r.Hash)
 	b = text(b, `,"dir":`, r.Dir)
 	b = text(b, `,"parent":`, r.Parent)
+	b = text(b, `,"trace":`, r.Trace)
+	b = text(b, `,"traceparent":`, r.TraceParent)
 	b = flag(b, `,"delivers":`, r.Delivers)
 	return append(b, '}')
 }

@@ -82,7 +82,8 @@ type exiter interface {
 type Fingerprinter interface {
 	error
 
-	// Fingerprint returns the text. It may be called from any goroutine.
+	// Fingerprint returns the text, which is taken as it is. It may be called from any
+	// goroutine.
 	Fingerprint() string
 }
 
@@ -129,11 +130,11 @@ func fingerprint(f *fault, input string) string {
 	h := fnv.New64a()
 	text := f.mark
 	if text == "" {
-		text = f.Text
+		text = mask(f.Text, input)
 	}
 	_, _ = h.Write([]byte(f.Kind))
 	_, _ = h.Write([]byte{0})
-	_, _ = h.Write([]byte(mask(text, input)))
+	_, _ = h.Write([]byte(text))
 	if f.Kind == StatePanic {
 		_, _ = h.Write([]byte{0})
 		_, _ = h.Write([]byte(panicked(f.Stack)))

@@ -42,6 +42,13 @@ type Run struct {
 	Dir    string    // the working directory
 	Parent string    // the ID of the run that this one takes up again
 
+	// Trace is the span that the run is, written as in the variable TRACEPARENT of the
+	// W3C's Trace Context. The commands of the run get spans below it.
+	Trace string
+
+	// TraceParent is the span that the run is below: the TRACEPARENT of its process.
+	TraceParent string
+
 	// Delivers says that results go somewhere, such as to standard output, and that
 	// an input is done once its result is there; see [Done].
 	Delivers bool
@@ -51,7 +58,7 @@ type Run struct {
 type Engine struct {
 	Time   time.Duration // when it was made
 	Number int           // in this log, from 1
-	Name   string        // as in errors and events
+	Name   string        // for people; mostly as in errors and events
 	Kind   string        // threads, processes, async, serial, goroutines, exec
 	Limit  int           // how much it does at once; 0 if that is not known
 	Why    string        // why it was chosen

@@ -52,7 +52,7 @@ type Config struct {
 }
 
 // A Log is the record of a run that is being written. Its methods may be called from any
-// goroutine, and but for Flush and Close they never wait for the file.
+// goroutine, and but for Done, Flush and Close they never wait for the file.
 //
 // A Log has a goroutine while calls run on its engines, and until what it knows is
 // written. At rest it has none.
@@ -316,7 +316,8 @@ func (l *Log) idle() bool {
 	l.chunks.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return full == 0 && len(l.pending) == 0 && len(l.requests) == 0
+	ending := l.off.Load() && !l.gone
+	return full == 0 && len(l.pending) == 0 && len(l.requests) == 0 && !ending
 }
 
 // request has everything written that is known now. The channel is closed when that is

@@ -309,6 +309,14 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// A marked error knows what it has in common with others.
+type marked struct {
+	error
+	mark string
+}
+
+func (m marked) Fingerprint() string { return m.mark }
+
 // TestFingerprint has failures that are the same and others that are not.
 func TestFingerprint(t *testing.T) {
 	var f file
@@ -324,6 +332,8 @@ func TestFingerprint(t *testing.T) {
 		{"don't do that", "don't do  that"},
 		{"bad number"},
 		{"input seven-of-nine is odd", "input eight-of-nine is odd"},
+		{"outcome 7: a says something", "outcome 7: b says something else"},
+		{"outcome 8: a says something"},
 	}
 	n := 0
 	for _, group := range same {
@@ -331,7 +341,11 @@ func TestFingerprint(t *testing.T) {
 			if strings.HasPrefix(text, "input ") {
 				l.Input(n, "", strings.Fields(text)[1])
 			}
-			_, _ = braid.Go(bg, ex, func(context.Context) (int, error) { return 0, errors.New(text) }, braid.Index(n)).Await(bg)
+			err := errors.New(text)
+			if outcome, _, ok := strings.Cut(text, ":"); ok && strings.HasPrefix(text, "outcome ") {
+				err = marked{err, outcome}
+			}
+			_, _ = braid.Go(bg, ex, func(context.Context) (int, error) { return 0, err }, braid.Index(n)).Await(bg)
 			n++
 		}
 	}

@@ -259,3 +259,15 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// Keys that came after the first golden file.
+func TestNewKeys(t *testing.T) {
+	want := &record.Run{
+		Schema: record.Schema, ID: "1", Wall: time.Unix(1, 0).UTC(), Delivers: true,
+		Trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-0102030405060708-01",
+	}
+	got, err := record.NewReader(bytes.NewReader(record.Append(nil, want))).Next()
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}

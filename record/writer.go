@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/go-braid/braid/internal/usage"
@@ -15,8 +16,10 @@ import (
 // blockSize is how much is written at once, unless there is less.
 const blockSize = 256 << 10
 
-// A writer makes lines of notes and writes them. It belongs to the goroutine of its log.
+// A writer makes lines of notes and writes them. It belongs to who holds mu: the goroutine of
+// its log, or [Log.Done].
 type writer struct {
+	mu     sync.Mutex
 	log    *Log
 	buf    []byte // lines to be written
 	starts []byte // lines of what runs
@@ -28,12 +31,12 @@ type writer struct {
 	task   string // of the last span
 	tasked []byte // and how it is written
 
-	next     time.Duration // when the next sample is due
-	since    time.Duration // when the last one was
-	cpu      time.Duration // what this process had used then
-	workers  map[int]time.Duration
-	written  bool // something was written since the last End
-	finished bool // the log is at its end
+	next    time.Duration // when the next sample is due
+	since   time.Duration // when the last one was
+	cpu     time.Duration // what this process had used then
+	workers map[int]time.Duration
+	written bool // something was written since the last End
+	ended   bool // the last line was
 }
 
 func (w *writer) init(l *Log) {
@@ -54,8 +57,8 @@ func (l *Log) serve() {
 			t.Reset(l.cfg.Interval)
 		case <-l.wake:
 		}
-		asked := l.writer.round(due)
-		if l.writer.finished {
+		asked, finished := l.writer.round(due)
+		if finished {
 			return
 		}
 		if due || asked {
@@ -73,35 +76,40 @@ func (l *Log) serve() {
 
 // round writes what there is. It is due if the interval is over; otherwise, and unless
 // somebody has asked, only notes that are many are written.
-func (w *writer) round(due bool) (asked bool) {
+func (w *writer) round(due bool) (asked, finished bool) {
 	l := w.log
 	l.mu.Lock()
 	requests, end := l.requests, l.end
 	l.requests = nil
 	l.mu.Unlock()
 	asked = len(requests) > 0
+	if finished = w.all(due || asked, end); finished {
+		w.finish(requests)
+		return asked, true
+	}
+	for _, r := range requests {
+		close(r)
+	}
+	return asked, false
+}
+
+// all writes what there is; unless it is to be thorough, only notes that are many. It
+// reports whether that was the end: end, if it is not nil, is the last line.
+func (w *writer) all(thorough bool, end *End) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.log
 	now := l.Now()
 
 	w.full = l.chunks.take(w.full[:0])
 	w.starts = w.starts[:0]
 	var c census
-	if due || asked {
+	if thorough {
 		for i := range l.shards {
 			w.survey(&l.shards[i], &c, now)
 		}
 	}
-	// After the notes: what they mean stands there.
-	l.mu.Lock()
-	pending := l.pending
-	l.pending, l.spare = l.spare[:0], nil
-	l.mu.Unlock()
-
-	w.put(pending)
-	if cap(pending) <= 2*blockSize {
-		l.mu.Lock()
-		l.spare = pending[:0]
-		l.mu.Unlock()
-	}
+	w.waiting() // after the notes were taken: what they mean stands there
 	w.put(w.starts)
 	for i, k := range w.full {
 		w.notes(k)
@@ -119,7 +127,7 @@ func (w *writer) round(due bool) (asked bool) {
 	}
 	if end != nil {
 		w.line(end)
-	} else if (due || asked) && w.log.open && w.written && c.running == 0 && c.queued(l) <= 0 {
+	} else if thorough && w.log.open && w.written && c.running == 0 && c.queued(l) <= 0 {
 		w.line(c.end(l.Now()))
 		w.flush()
 		w.written = false
@@ -129,14 +137,39 @@ func (w *writer) round(due bool) (asked bool) {
 		l.lost.Add(dropped) // that line may not have been written
 	}
 	l.flushed.Store(int64(l.Now()))
-	if end != nil || w.failed != nil {
-		w.finish(requests)
-		return asked
+	w.ended = end != nil || w.failed != nil
+	return w.ended
+}
+
+// waiting puts the lines that wait.
+func (w *writer) waiting() {
+	l := w.log
+	l.mu.Lock()
+	pending := l.pending
+	l.pending, l.spare = l.spare[:0], nil
+	l.mu.Unlock()
+
+	w.put(pending)
+	if cap(pending) <= 2*blockSize {
+		l.mu.Lock()
+		l.spare = pending[:0]
+		l.mu.Unlock()
 	}
-	for _, r := range requests {
-		close(r)
+}
+
+// commit writes the lines that wait, and no notes, before it returns.
+func (w *writer) commit() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
 	}
-	return asked
+	w.waiting()
+	w.flush()
+	if w.failed != nil { // then the goroutine ends the recording
+		w.log.stir()
+		w.log.look()
+	}
 }
 
 // A census is what the shards have counted.
@@ -240,11 +273,12 @@ var newline = []byte{'\n'}
 // finish ends the recording, at its end or because it has failed.
 func (w *writer) finish(requests []chan struct{}) {
 	l := w.log
-	w.finished = true
+	w.mu.Lock()
 	if w.failed != nil {
 		w.giveUp()
 	}
 	w.buf, w.starts, w.full = nil, nil, nil
+	w.mu.Unlock()
 	l.mu.Lock()
 	l.gone = true
 	l.pending, l.spare, l.texts = nil, nil, nil

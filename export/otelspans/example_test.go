@@ -74,3 +74,28 @@ func ExampleExport() {
 	// resize 18:20:00.001 42ms
 	// thumbnails 18:20:00.000 50ms
 }
+
+// The commands of a run are told of its trace. An export by a provider that makes the
+// identifiers of the record completes it.
+func ExampleIDs() {
+	const run = `{"type":"run","schema":"braid.record/1","wall":"2026-11-27T18:20:00Z","name":"thumbnails","trace":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+{"type":"span","t":1000,"end":43000,"c":1,"i":1,"a":1,"task":"resize","state":"ok","last":true}
+{"type":"end","t":50000,"verdict":"ok","ok":1,"total":1}
+`
+	ctx := context.Background()
+	spans := tracetest.NewInMemoryExporter()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithIDGenerator(otelspans.IDs{}))
+	err := otelspans.Export(ctx, record.NewReader(strings.NewReader(run)), provider, otelspans.Config{IDs: true})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	for _, s := range spans.GetSpans() {
+		fmt.Println(s.Name, s.SpanContext.TraceID(), s.SpanContext.SpanID())
+	}
+	if err := provider.Shutdown(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	// Output:
+	// resize 4bf92f3577b34da6a3ce929d0e0e4736 dd825757b5ec074b
+	// thumbnails 4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b7
+}

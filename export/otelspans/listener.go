@@ -27,6 +27,9 @@ type Config struct {
 	// Inputs has the texts of inputs become attributes, of at most 4 KiB. It concerns
 	// [Export]. Inputs may be long, and may be nobody else's business.
 	Inputs bool
+
+	// IDs says that the provider makes identifiers with [IDs]. It concerns [Export].
+	IDs bool
 }
 
 // Listener returns a listener that makes a span of each attempt while it runs, with a

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/go-braid/braid/internal/tracecontext"
 	"github.com/go-braid/braid/record"
 )
 
@@ -23,6 +24,12 @@ const flushEvery = 500
 // record: one for the run, named after it, below the span of ctx if there is one; and
 // below that, one for each attempt. Attempts of which the record does not tell the end
 // last to the end of the record, and have the state "unfinished".
+//
+// A run of braid is part of a trace, which each of its commands is told by TRACEPARENT, and
+// the spans are of that trace, unless there is a span in ctx. With [IDs] they are the spans
+// that the commands were told, so that what commands have traced themselves is below them,
+// and the span of the run is below the one that the run was told. Without, they have other
+// identifiers, and stand beside what the commands traced.
 //
 // Every 500 spans Export has the provider send what it has, if it has a method
 // ForceFlush(context.Context) error, as that of the SDK has: otherwise a processor that
@@ -47,7 +54,8 @@ func Export(ctx context.Context, r *record.Reader, p trace.TracerProvider, cfg C
 		calls: make(map[uint64][]*record.Span), starts: make(map[start]*record.Start),
 	}
 	x.flusher, _ = p.(interface{ ForceFlush(context.Context) error })
-	x.ctx, x.root = x.tracer.Start(ctx, cmp.Or(run.Name, run.Task, "braid"), trace.WithTimestamp(run.Wall),
+	ctx, x.trace = within(ctx, run, cfg.IDs)
+	x.ctx, x.root = x.tracer.Start(withID(ctx, x.trace), cmp.Or(run.Name, run.Task, "braid"), trace.WithTimestamp(run.Wall),
 		trace.WithAttributes(texts("braid.run.id", run.ID, "braid.run.parent", run.Parent, "host.name", run.Host)...),
 		trace.WithAttributes(attribute.Int("process.pid", run.PID)))
 	err = x.read(r)
@@ -69,6 +77,7 @@ type exporter struct {
 	tracer  trace.Tracer
 	cfg     Config
 	run     *record.Run
+	trace   tracecontext.Context // the span of the run, if the provider makes spans as it is told
 	engines map[int]*record.Engine
 	inputs  map[int]string
 	errors  map[int]*record.Error
@@ -223,7 +232,11 @@ func (x *exporter) begin(s *record.Span, before trace.SpanContext) trace.Span {
 	if before.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: before}))
 	}
-	_, span := x.tracer.Start(x.ctx, cmp.Or(name, "task"), opts...)
+	ctx := x.ctx
+	if x.trace != (tracecontext.Context{}) {
+		ctx = withID(ctx, x.trace.Child(s.Input, s.Attempt))
+	}
+	_, span := x.tracer.Start(ctx, cmp.Or(name, "task"), opts...)
 	if !s.OK() && s.State != unfinished {
 		fail(span, x.at(s.End), string(s.State), cmp.Or(failure.Text, string(s.State)), failure.Stack)
 	}

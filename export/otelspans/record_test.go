@@ -12,7 +12,9 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/go-braid/braid/internal/tracecontext"
 	"github.com/go-braid/braid/record"
 )
 
@@ -87,6 +89,78 @@ func TestExportParent(t *testing.T) {
 	}
 	if text := dump(spans, false); strings.Contains(text, "a.txt") {
 		t.Errorf("an input left:\n%s", text)
+	}
+}
+
+// The spans are of the trace that the commands of the run were told, and with IDs the very
+// ones that these were told.
+func TestExportTrace(t *testing.T) {
+	caller := tracecontext.New()
+	caller.Flags = 0 // whoever exports wants to see it
+	run := tracecontext.Start(caller)
+	for _, c := range []struct {
+		name          string
+		trace, parent string
+		ids, inside   bool
+		want          tracecontext.Context // the span of the run; without a span, the trace is what counts
+		below         [8]byte
+	}{
+		{"told by somebody", run.String(), caller.String(), true, false, run, caller.Span},
+		{"told by nobody", run.String(), "", true, false, run, [8]byte{}},
+		{"by another trace", run.String(), tracecontext.New().String(), true, false, run, [8]byte{}},
+		{"other IDs, told by somebody", run.String(), caller.String(), false, false, tracecontext.Context{Trace: run.Trace}, caller.Span},
+		{"other IDs, told by nobody", run.String(), "", false, false, tracecontext.Context{Trace: run.Trace}, run.Span},
+		{"broken", "nonsense", caller.String(), true, false, tracecontext.Context{}, [8]byte{}},
+		{"in a span", run.String(), caller.String(), true, true, tracecontext.Context{}, [8]byte{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := tracetest.NewInMemoryExporter()
+			opts := []sdktrace.TracerProviderOption{sdktrace.WithSyncer(e)}
+			if c.ids {
+				opts = append(opts, sdktrace.WithIDGenerator(IDs{}))
+			}
+			p := sdktrace.NewTracerProvider(opts...)
+			ctx := bg
+			if c.inside {
+				var job trace.Span
+				ctx, job = p.Tracer("test").Start(ctx, "job")
+				defer job.End()
+				c.want.Trace, c.below = job.SpanContext().TraceID(), job.SpanContext().SpanID()
+			}
+			head := *began
+			head.Trace, head.TraceParent = c.trace, c.parent
+			var log []byte
+			for _, l := range []record.Line{
+				&head,
+				&record.Span{Start: at(1), End: at(2), Call: 1, Input: 7, Attempt: 1, Task: "first", State: record.StateError},
+				&record.Span{Start: at(2), End: at(3), Call: 1, Input: 7, Attempt: 2, Task: "second", State: record.StateOK, Last: true},
+			} {
+				log = record.Append(log, l)
+			}
+			if err := Export(ctx, record.NewReader(bytes.NewReader(log)), p, Config{IDs: c.ids}); err != nil {
+				t.Fatal(err)
+			}
+			spans := e.GetSpans()
+			root := one(t, spans, "nightly")
+			if got := root.Parent.SpanID(); got != c.below {
+				t.Errorf("the run is below %v, want %x", got, c.below)
+			}
+			if got := root.SpanContext; c.want.Span != [8]byte{} && got.SpanID() != c.want.Span || c.want.Trace != [16]byte{} && got.TraceID() != c.want.Trace {
+				t.Errorf("the run is span %v of %v, want %x of %x", got.SpanID(), got.TraceID(), c.want.Span, c.want.Trace)
+			}
+			for attempt, name := range []string{1: "first", 2: "second"} {
+				if attempt == 0 {
+					continue
+				}
+				got, told := one(t, spans, name), run.Child(7, attempt)
+				if got.Parent.SpanID() != root.SpanContext.SpanID() || got.SpanContext.TraceID() != root.SpanContext.TraceID() {
+					t.Errorf("the %s attempt is not below the run", name)
+				}
+				if exact := got.SpanContext.SpanID() == told.Span; exact != (c.want.Span != [8]byte{}) {
+					t.Errorf("the %s attempt is span %v; its command was told %x", name, got.SpanContext.SpanID(), told.Span)
+				}
+			}
+		})
 	}
 }
 

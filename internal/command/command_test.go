@@ -306,3 +306,29 @@ func FuzzDisplay(f *testing.F) {
 		}
 	})
 }
+
+// Failures are alike if the commands ended alike, whatever their arguments and their words.
+func TestFingerprints(t *testing.T) {
+	one := &ExitError{Args: []string{"cp", "a"}, Code: 1, Stderr: "no such file"}
+	killed := &ExitError{Args: []string{"cp", "b"}, Code: -1, Signal: "SIGKILL"}
+	for _, c := range []struct {
+		err  interface{ Fingerprint() string }
+		want string
+	}{
+		{one, "exit code 1"},
+		{&ExitError{Args: []string{"cp", "b"}, Code: 1, Stderr: "denied"}, "exit code 1"},
+		{&ExitError{Args: []string{"cp", "a"}, Code: 2, Stderr: "no such file"}, "exit code 2"},
+		{killed, "SIGKILL"},
+		{&StoppedError{Args: one.Args, Cause: context.DeadlineExceeded}, "stopped"},
+		{&StoppedError{Args: one.Args, Cause: context.DeadlineExceeded, Exit: killed}, "stopped"},
+		{&SpoolError{Args: one.Args, Dir: "/tmp"}, "no space left"},
+		{&SpoolError{Args: one.Args, Dir: "/tmp", Err: one}, "no space left"},
+	} {
+		if got := c.err.Fingerprint(); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+	if one.ExitCode() != 1 || killed.ExitCode() != -1 {
+		t.Errorf("exit codes %d and %d", one.ExitCode(), killed.ExitCode())
+	}
+}

@@ -55,6 +55,18 @@ func (e *ExitError) Error() string {
 	return s
 }
 
+// ExitCode returns e.Code, as the method of exec.ExitError does.
+func (e *ExitError) ExitCode() int { return e.Code }
+
+// Fingerprint returns what commands have in common that ended alike: the exit code or the
+// signal. Command lines differ from one input to the next, and so does what commands say.
+func (e *ExitError) Fingerprint() string {
+	if e.Signal != "" {
+		return e.Signal
+	}
+	return fmt.Sprintf("exit code %d", e.Code)
+}
+
 func (e *ExitError) how() string {
 	switch e.Signal {
 	case "":
@@ -76,6 +88,9 @@ type StoppedError struct {
 func (e *StoppedError) Error() string {
 	return fmt.Sprintf("%s: stopped: %v", display(e.Args), e.Cause)
 }
+
+// Fingerprint is the same for all: how commands end that are stopped matters to nobody.
+func (e *StoppedError) Fingerprint() string { return "stopped" }
 
 // Unwrap returns the cause, and how the command ended.
 func (e *StoppedError) Unwrap() []error {
@@ -103,6 +118,9 @@ func (e *SpoolError) Error() string {
 	}
 	return s
 }
+
+// Fingerprint is the same for all, however the commands ended otherwise.
+func (e *SpoolError) Fingerprint() string { return "no space left" }
 
 // Unwrap returns syscall.ENOSPC, and how the command ended.
 func (e *SpoolError) Unwrap() []error {

@@ -95,6 +95,10 @@ type Config struct {
 	// Comma separates the columns of CSV. Zero means ','.
 	Comma rune
 
+	// Group, if it is more than 1, makes one item of so many inputs, or of those that are
+	// left at the end. It is for plain records: the formats Lines and NUL.
+	Group int
+
 	// SkipEmpty drops empty records in the formats Lines and NUL.
 	SkipEmpty bool
 }
@@ -115,6 +119,9 @@ func (c Config) Validate() error {
 
 // compile does what Validate says and returns the patterns ready for use.
 func (c Config) compile() (globs []*glob, err error) {
+	if c.Group > 1 && (c.Format == CSV || c.Format == NDJSON) {
+		return nil, fmt.Errorf("records of %v have columns of their own: several make no input", c.Format)
+	}
 	if c.Format < Lines || c.Format > NDJSON {
 		return nil, fmt.Errorf("unknown input format %v", c.Format)
 	}
@@ -198,7 +205,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // from the end of input looks at ctx. When the consumer breaks, nothing more is
 // read. Files are closed either way. The sequence can be iterated more than once
 // only as far as Stdin can be read again.
+//
+// With [Config.Group], an item is made of several: it has their texts as its columns, and
+// as its text, with spaces between, and the place of the first.
 func Items(ctx context.Context, cfg Config) iter.Seq2[Item, error] {
+	if cfg.Group > 1 {
+		return groups(ctx, cfg)
+	}
+	return single(ctx, cfg)
+}
+
+// single yields the items one by one.
+func single(ctx context.Context, cfg Config) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		emit := emitFunc(func(it Item, err error) bool {
 			return ctx.Err() == nil && yield(it, err)

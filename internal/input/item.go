@@ -18,8 +18,8 @@ type Item struct {
 	Text string
 
 	// Fields are the columns of a CSV record, the elements of a JSON array, the
-	// values of a JSON object, or a single other JSON value. It is nil for plain
-	// records, whose only column is Text. JSON strings appear as their value,
+	// values of a JSON object, a single other JSON value, or the texts of a group. It
+	// is nil for plain records, whose only column is Text. JSON strings appear as their value,
 	// other JSON values as compact JSON, numbers as they are written.
 	Fields []string
 
@@ -58,6 +58,9 @@ func (it Item) Column(n int) (string, error) {
 		i = len(it.Fields) + n
 	}
 	if n == 0 || i < 0 || i >= len(it.Fields) {
+		if it.Group() != nil {
+			return "", fmt.Errorf("there is no input %d: the group has %d", n, len(it.Fields))
+		}
 		return "", fmt.Errorf("there is no column %d: the record has %d", n, len(it.Fields))
 	}
 	return it.Fields[i], nil
@@ -81,7 +84,7 @@ func (it Item) Key(name string) (string, error) {
 
 // JSON returns the record as one JSON value: an NDJSON record as it is, a CSV
 // record as an object of strings, or an array of strings if its columns have no
-// names, a plain record as a string. JSON holds UTF-8 only, so that text in any
+// names, a group as an array too, a plain record as a string. JSON holds UTF-8 only, so that text in any
 // other encoding is an error, and so are CSV columns of one name.
 func (it Item) JSON() (json.RawMessage, error) {
 	switch {

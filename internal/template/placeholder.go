@@ -97,7 +97,7 @@ func (p *part) setColumn(opts Options) error {
 	case n == 0:
 		return p.fail(errors.New("columns are counted from 1, or from -1 at the end"))
 	case !opts.Columns && n != 1 && n != -1:
-		return p.fail(errors.New("plain inputs have 1 column; more need CSV or NDJSON"))
+		return p.fail(errors.New("plain inputs have 1 column; more need CSV or NDJSON, or several inputs at once"))
 	}
 	p.column = n
 	return nil

@@ -17,6 +17,13 @@
 //
 // Columns and names take the suffixes too: {2.} {2/} {name//} {"a b"/.}.
 //
+// # Several inputs
+//
+// An item may be a group of inputs. An argument with {} or its kin then stands there once
+// for each of them: -i{} becomes -ia -ib. In a script and in other texts, {} is all of them
+// with spaces between, each a word of its own outside quotes. {2} is the second input, and
+// an error in a group that has less.
+//
 // # What is no placeholder
 //
 // Everything else in braces stays as it is: {print $1}, {"a": 1}, {a,b}, { }.
@@ -43,6 +50,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -180,26 +188,45 @@ func (c *Command) Expand(it input.Item, seq, slot int) ([]string, error) {
 	if c.shell {
 		args = append(args, "/bin/sh", "-c")
 	}
+	s := subject{item: it, seq: seq, slot: slot}
 	for _, parts := range c.args {
-		arg, err := expand(parts, it, seq, slot)
-		if err != nil {
-			return nil, err
+		times := 1
+		if group := it.Group(); group != nil && !c.shell && slices.ContainsFunc(parts, isWhole) {
+			times = len(group)
 		}
-		if strings.IndexByte(arg, 0) >= 0 {
-			return nil, errors.New("the input holds a NUL byte, which no command line can; if NUL bytes end the inputs, read them as NUL-terminated")
+		for i := range times {
+			if times > 1 {
+				s.one = it.Group()[i : i+1]
+			}
+			arg, err := s.expand(parts)
+			if err != nil {
+				return nil, err
+			}
+			if strings.IndexByte(arg, 0) >= 0 {
+				return nil, errors.New("the input holds a NUL byte, which no command line can; if NUL bytes end the inputs, read them as NUL-terminated")
+			}
+			args = append(args, arg)
 		}
-		args = append(args, arg)
 	}
 	return args, nil
 }
 
-func expand(parts []part, it input.Item, seq, slot int) (string, error) {
+func isWhole(p part) bool { return p.kind == whole }
+
+// A subject is what placeholders stand for.
+type subject struct {
+	item      input.Item
+	one       []string // the one input of a group that {} stands for; nil if for all
+	seq, slot int
+}
+
+func (s *subject) expand(parts []part) (string, error) {
 	if len(parts) == 1 {
-		return parts[0].value(it, seq, slot)
+		return s.value(parts[0])
 	}
 	var b strings.Builder
 	for _, p := range parts {
-		value, err := p.value(it, seq, slot)
+		value, err := s.value(p)
 		if err != nil {
 			return "", err
 		}
@@ -208,20 +235,40 @@ func expand(parts []part, it input.Item, seq, slot int) (string, error) {
 	return b.String(), nil
 }
 
+// whole returns what stands for {} and its kin.
+func (s *subject) whole(p part) string {
+	group := s.one
+	if group == nil {
+		group = s.item.Group()
+	}
+	if group == nil {
+		return p.quote.apply(p.op.apply(s.item.Text))
+	}
+	var b strings.Builder
+	for i, text := range group {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(p.quote.apply(p.op.apply(text)))
+	}
+	return b.String()
+}
+
 // value returns what stands for the part.
-func (p part) value(it input.Item, seq, slotNumber int) (string, error) {
-	value, err := it.Text, error(nil)
+func (s *subject) value(p part) (value string, err error) {
 	switch p.kind {
 	case literal:
 		return p.text, nil
+	case whole:
+		return s.whole(p), nil
 	case sequence:
-		return strconv.Itoa(seq), nil
+		return strconv.Itoa(s.seq), nil
 	case slot:
-		return strconv.Itoa(slotNumber), nil
+		return strconv.Itoa(s.slot), nil
 	case column:
-		value, err = it.Column(p.column)
+		value, err = s.item.Column(p.column)
 	case key:
-		value, err = it.Key(p.text)
+		value, err = s.item.Key(p.text)
 	}
 	if err != nil {
 		return "", p.fail(err)

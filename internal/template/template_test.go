@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func TestParseErrors(t *testing.T) {
 		{[]string{"x", "{0}"}, full, "placeholder {0}: columns are counted from 1, or from -1 at the end; if it is no placeholder, write {{}0}"},
 		{[]string{"x", "{-0/}"}, full, "placeholder {-0/}: columns are counted from 1"},
 		{[]string{"x", "{99999999999999999999}"}, full, "no input has so many columns"},
-		{[]string{"grep", "[0-9]{3}", "{}"}, template.Options{}, "placeholder {3}: plain inputs have 1 column; more need CSV or NDJSON; if it is no placeholder, write {{}3}"},
+		{[]string{"grep", "[0-9]{3}", "{}"}, template.Options{}, "placeholder {3}: plain inputs have 1 column; more need CSV or NDJSON, or several inputs at once; if it is no placeholder, write {{}3}"},
 		{[]string{"x", "{-2}"}, template.Options{}, "plain inputs have 1 column"},
 	}
 	for _, tt := range tests {
@@ -145,6 +146,65 @@ func TestEscapeInErrorsIsRight(t *testing.T) {
 		if err != nil || got[1] != arg {
 			t.Errorf("%s: following the advice %q gives %q, %v", arg, advice, got, err)
 		}
+	}
+}
+
+// An argument that has the input stands there for each of a group.
+func TestGroup(t *testing.T) {
+	group := input.Item{Text: "x/a.b it's", Fields: []string{"x/a.b", "it's"}}
+	rest := input.Item{Text: "z", Fields: []string{"z"}}
+	columns := template.Options{Columns: true}
+	for _, tt := range []struct {
+		args []string
+		item input.Item
+		opts template.Options
+		want []string
+	}{
+		{[]string{"c"}, group, columns, []string{"c", "x/a.b", "it's"}},
+		{[]string{"c", "{}", "end"}, group, columns, []string{"c", "x/a.b", "it's", "end"}},
+		{[]string{"c", "-i{/.}={}"}, group, columns, []string{"c", "-ia=x/a.b", "-iit's=it's"}},
+		{[]string{"c", "{2}", "{1//}", "{-1}"}, group, columns, []string{"c", "it's", "x", "it's"}},
+		{[]string{"c", "{#}:{%}", "{1}:{}"}, group, columns, []string{"c", "7:3", "x/a.b:x/a.b", "x/a.b:it's"}},
+		{[]string{"c", "{}"}, rest, columns, []string{"c", "z"}},
+		{[]string{"{}", "{}"}, rest, columns, []string{"z", "z"}},
+	} {
+		c, err := template.Parse(tt.args, tt.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Expand(tt.item, 7, 3); err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%q with %q is %q, %v; want %q", tt.args, tt.item.Group(), got, err, tt.want)
+		}
+	}
+	if runtime.GOOS != "windows" {
+		for script, want := range map[string]string{
+			`c {}`:       `c 'x/a.b' 'it'\''s'`,
+			`c "-{}" $1`: `c "-x/a.b it's" $1`,
+			`c '{/}'`:    `c 'a.b it'\''s'`,
+			`c {2}`:      `c 'it'\''s'`,
+		} {
+			c, err := template.Parse([]string{script}, template.Options{Shell: true, Columns: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := c.Expand(group, 1, 1); err != nil || got[2] != want {
+				t.Errorf("%s is %q, %v; want %s", script, got, err, want)
+			}
+		}
+	}
+	text, err := template.ParseText("<{.}>", template.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := text.Expand(group, 1, 1); err != nil || got != "<x/a it's>" {
+		t.Errorf("as a text it is %q, %v", got, err)
+	}
+	c, err := template.Parse([]string{"c", "{2}"}, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Expand(rest, 1, 1); err == nil || !strings.Contains(err.Error(), "placeholder {2}: there is no input 2: the group has 1") {
+		t.Errorf("an input that is not there: %v", err)
 	}
 }
 

@@ -23,5 +23,6 @@ func (t *Text) Filled() bool { return len(t.parts) > 1 || t.parts[0].kind != lit
 // Expand returns the text for one input. The error names the placeholder that the
 // input has no value for and what there is instead.
 func (t *Text) Expand(it input.Item, seq, slot int) (string, error) {
-	return expand(t.parts, it, seq, slot)
+	s := subject{item: it, seq: seq, slot: slot}
+	return s.expand(t.parts)
 }
