@@ -43,6 +43,11 @@ func classify(err error) (f fault) {
 		return f
 	case *engine.CrashError:
 		f.Kind = StateCrash
+	case stopper:
+		f.Kind = StateCancelled
+		if errors.Is(e.Stopped(), context.DeadlineExceeded) {
+			f.Kind = StateTimeout
+		}
 	default:
 		switch {
 		case !engine.Interrupted(err):
@@ -68,6 +73,12 @@ func classify(err error) (f fault) {
 	}
 	f.Text = err.Error()
 	return f
+}
+
+// A stopper is the error of a command that was stopped, and knows why.
+type stopper interface {
+	error
+	Stopped() error
 }
 
 // An exiter is an error such as *exec.ExitError.

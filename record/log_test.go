@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -396,5 +397,33 @@ func TestBadError(t *testing.T) {
 	}
 	if es := of[*record.Error](f.lines(t)); len(es) != 1 || !strings.Contains(es[0].Text, "badError") {
 		t.Errorf("the failures are %+v; want one that names the type", es)
+	}
+}
+
+// stopError is the error of a command that was stopped.
+type stopError struct{ cause error }
+
+func (e stopError) Error() string  { return "stopped: " + e.cause.Error() }
+func (e stopError) Stopped() error { return e.cause }
+
+// What was stopped has not failed by itself; a failure that wraps what was stopped has.
+func TestStopped(t *testing.T) {
+	var f file
+	l := record.NewLog(&f, record.Run{}, record.Config{})
+	ex := engine.NewSerial(l.Listener(record.Engine{Name: "serial"}))
+	limit := stopError{&engine.TimeoutError{Limit: time.Second, Phase: engine.PhaseRun}}
+	want := []record.State{record.StateTimeout, record.StateCancelled, record.StateError}
+	for _, err := range []error{limit, stopError{errDisk}, fmt.Errorf("other: %w", limit)} {
+		_, _ = braid.Go(bg, ex, func(context.Context) (int, error) { return 0, err }).Await(bg)
+	}
+	if err := l.Close(record.End{}); err != nil {
+		t.Fatal(err)
+	}
+	var got []record.State
+	for _, s := range of[*record.Span](f.lines(t)) {
+		got = append(got, s.State)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the attempts are %v, want %v", got, want)
 	}
 }

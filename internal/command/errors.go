@@ -77,6 +77,10 @@ func (e *StoppedError) Error() string {
 	return fmt.Sprintf("%s: stopped: %v", display(e.Args), e.Cause)
 }
 
+// Stopped returns the cause: in the record of a run, a command that was stopped has not
+// failed by itself.
+func (e *StoppedError) Stopped() error { return e.Cause }
+
 // Unwrap returns the cause, and how the command ended.
 func (e *StoppedError) Unwrap() []error {
 	if e.Exit == nil {
