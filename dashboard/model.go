@@ -127,7 +127,8 @@ type detail struct {
 	err            int // number of its error in the log
 	exit, pid      int
 	signal         string
-	stdout, stderr textRef
+	stdout, stderr textRef // at least their ends
+	out, errOut    int64   // how much it wrote, in bytes; 0 if that is not known
 }
 
 type mark struct {
@@ -381,6 +382,7 @@ func (m *Model) addFailure(i int, l *record.Span) {
 
 	m.detail(l.Call, l.Attempt, func(d *detail) {
 		d.err, d.exit, d.pid, d.signal = l.Err, l.Exit, l.PID, l.Signal
+		d.out, d.errOut = l.Out, l.ErrOut
 	})
 }
 

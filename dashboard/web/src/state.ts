@@ -27,6 +27,7 @@ export const follow = signal(false);
 export const paused = signal(false); // the view, not the run
 export const unseen = signal(0); // spans that have come since following ended
 export const grouping = signal<Grouping>("lane");
+export const pins = signal<readonly number[]>([]); // lanes that are kept in sight
 export const idle = signal(false); // idle time is collapsed
 export const help = signal(false);
 export const decision = signal(false);
@@ -103,6 +104,27 @@ export async function copy(text: string): Promise<void> {
   say("copied");
 }
 
+/** Saves a text as a file of the person's. */
+export function save(name: string, text: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+/** Keeps a lane in sight above the others, or lets it go. */
+export function pin(lane: number): void {
+  const on = !pins.value.includes(lane);
+  pins.value = on ? [...pins.value, lane] : pins.value.filter((l) => l !== lane);
+  parts.timeline?.setPins(pins.value);
+  const name = model.value?.laneName(lane) ?? "the lane";
+  if (!on) say(`${name} is back among the others`);
+  else if (grouping.value !== "lane") say(`${name} is pinned: group by lane to see it`);
+  else if (!parts.timeline?.shows(lane)) say("there is no room for another pinned lane");
+  else say(`${name} stays in sight`);
+}
+
 // ---- the address
 
 /** Takes over what the address says; unknown words in it are ignored. */
@@ -121,6 +143,8 @@ export function readAddress(): void {
   if (!tl || !m) return;
   if (tl.grouping !== grouping.value) tl.setGrouping(grouping.value);
   if (tl.collapseIdle !== idle.value) tl.setCollapseIdle(idle.value);
+  pins.value = (q.get("pins") ?? "").split(",").filter((word) => /^\d+$/.test(word)).map(Number).filter((lane) => lane < m.head.lanes.length);
+  tl.setPins(pins.value);
   for (const word of (q.get("folds") ?? "").split(",")) {
     if (word.length > 1) tl.fold(decodeURIComponent(word.slice(1)), word[0] === "-");
   }
@@ -145,6 +169,7 @@ export function writeAddress(): void {
     if (filterText.value) q.set("q", filterText.value);
     if (idle.value) q.set("idle", "1");
     if (selected.value >= 0) q.set("span", String(selected.value));
+    if (pins.value.length > 0) q.set("pins", pins.value.join(","));
     const folds = [...tl.folds].map(([key, closed]) => (closed ? "-" : "+") + encodeURIComponent(key));
     if (folds.length > 0 && folds.length < 50) q.set("folds", folds.join(","));
     const seen = tl.visible();
