@@ -264,7 +264,11 @@ func isProcesses(s *side) bool { return s.kind.name == processesName }
 func (c *comparison) open(cfg engineConfig, p *plan, named bool) error {
 	for _, s := range slices.Clone(c.sides) {
 		var err error
-		cfg.listener = c.rec.listener(s.kind, p, c.jobs, "")
+		limit := c.jobs
+		if s.kind.name == "serial" {
+			limit = 1
+		}
+		cfg.listener = c.rec.listener(s.kind, p, limit, "")
 		s.handle, err = s.kind.open(cfg)
 		switch {
 		case err == nil:

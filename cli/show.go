@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -78,9 +79,10 @@ func summarize(run record.Info) (*summary, error) {
 	s := &summary{run: run, texts: make(map[int]string)}
 	state := make(map[int]record.State) // of the last attempt at an input that did not succeed
 	why := make(map[int]int)            // and its error
-	begun := make(map[int]time.Duration)
-	group := make(map[int]string) // from errors to what they have in common
+	begun := make(map[[2]int]bool)      // inputs and the attempts at them that run
+	group := make(map[int]string)       // from errors to what they have in common
 	text := make(map[string]string)
+	var done [][2]int // ranges of inputs
 	for {
 		line, err := r.Next()
 		if err == io.EOF {
@@ -99,10 +101,10 @@ func summarize(run record.Info) (*summary, error) {
 		case *record.Input:
 			s.texts[line.Number] = line.Text
 		case *record.Start:
-			begun[line.Input] = line.Start
+			begun[[2]int{line.Input, max(line.Attempt, 1)}] = true
 			s.last = max(s.last, line.Start)
 		case *record.Span:
-			delete(begun, line.Input)
+			delete(begun, [2]int{line.Input, max(line.Attempt, 1)})
 			s.last = max(s.last, line.End)
 			if line.OK() {
 				if _, failed := state[line.Input]; failed {
@@ -119,6 +121,9 @@ func summarize(run record.Info) (*summary, error) {
 			if text[line.Print] == "" {
 				text[line.Print] = firstLine(line.Text)
 			}
+		case *record.Done:
+			s.last = max(s.last, line.Time)
+			done = append(done, line.Inputs...)
 		case *record.Sample:
 			s.last = max(s.last, line.Time)
 		case *record.Mark:
@@ -132,6 +137,16 @@ func summarize(run record.Info) (*summary, error) {
 		case *record.Dropped:
 			s.notes = append(s.notes, fmt.Sprintf("the record lacks %s: %s", plural(int(line.Events), "event"), line.Why))
 		}
+	}
+	if run.Run.Delivers {
+		s.ok = 0
+	}
+	for _, of := range done {
+		if run.Run.Delivers {
+			s.ok += of[1] - of[0] + 1
+		}
+		// What has ended may lack its span, which waited to be written.
+		maps.DeleteFunc(begun, func(run [2]int, _ bool) bool { return of[0] <= run[0] && run[0] <= of[1] })
 	}
 	groups := make(map[string]*failureGroup)
 	for _, i := range sorted(state) {
@@ -149,7 +164,10 @@ func summarize(run record.Info) (*summary, error) {
 	}
 	slices.SortStableFunc(s.failures, func(a, b *failureGroup) int { return b.count - a.count })
 	s.failed = len(state)
-	s.running = sorted(begun)
+	for run := range begun {
+		s.running = append(s.running, run[0])
+	}
+	slices.Sort(s.running)
 	return s, nil
 }
 

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -325,6 +325,7 @@ func TestFingerprint(t *testing.T) {
 		{"don't do that", "don't do  that"},
 		{"bad number"},
 		{"input seven-of-nine is odd", "input eight-of-nine is odd"},
+		{"input 3 has code 3", "input 12 has code 3", "input 45 has code 12"},
 	}
 	n := 0
 	for _, group := range same {

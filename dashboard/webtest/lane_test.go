@@ -64,13 +64,14 @@ func TestPinnedLane(t *testing.T) {
 	}
 	pins := func() string { return eval[string](p, "braid.pins.value.join()") }
 	clickName()
-	if got, want := pins(), fmt.Sprintf("%d,%d", lane, other); got != want {
+	want := eval[string](p, fmt.Sprintf("[%d, %d].map((lane) => braid.model.value.laneKey(lane)).join()", lane, other))
+	if got := pins(); got != want {
 		t.Errorf("pinned are %s, want %s", got, want)
 	}
-	p.until(fmt.Sprintf("location.hash.includes('pins=%d%%2C%d')", lane, other))
+	p.until("new URLSearchParams(location.hash.slice(1)).getAll('pin').length === 2")
 	p.run(chromedp.Reload())
 	p.ready()
-	if got, want := pins(), fmt.Sprintf("%d,%d", lane, other); got != want {
+	if got := pins(); got != want {
 		t.Errorf("after a reload pinned are %s, want %s", got, want)
 	}
 	clickName()

@@ -113,14 +113,14 @@ function Task({ m, span }: { m: Model; span: number }): JSX.Element {
         <StateBadge m={m} span={span} />
         <button type="button" class="copy" title="Show it as large as it fits (F)" onClick={() => state.parts.timeline?.fitTime(m.start[span]!, m.endOf(span))}>zoom to</button>
         <button
-          type="button" class="copy" aria-pressed={state.pins.value.includes(m.lane[span]!)} title="Keep its lane in sight, above the others (T)"
+          type="button" class="copy" aria-pressed={state.pins.value.includes(m.laneKey(m.lane[span]!))} title="Keep its lane in sight, above the others (T)"
           onClick={() => state.pin(m.lane[span]!)}
         >pin lane</button>
         <button type="button" class="close" aria-label="close" onClick={() => state.select(-1)}>×</button>
       </div>
       <h2 class="subject">{m.label(span)}</h2>
       <p class="where">{m.taskName(span)} · {m.laneName(m.lane[span]!)} · {format.at(m.start[span]!, 1000)}{m.head.run.wall ? ` · ${format.clock(m.head.run.wall, m.start[span]!)}` : ""}</p>
-      <p class="took"><b>{format.duration(m.duration(span))}</b>{runs ? " so far" : ""}</p>
+      <p class="took"><b>{format.duration(m.duration(span))}</b>{!runs ? "" : m.head.state === "running" ? " so far" : " when the run ended"}</p>
       <Breakdown m={m} span={span} />
       {(details?.exit !== undefined || details?.signal) && (
         <dl class="fields">

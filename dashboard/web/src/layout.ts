@@ -50,7 +50,7 @@ export interface Layout {
  * there is: rows grow into what is left of it, within bounds. Of the lanes that are pinned,
  * those that find room in half of that come first.
  */
-export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean, room = 0, pins: readonly number[] = []): Layout {
+export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean, room = 0, pins: readonly string[] = []): Layout {
   const rows: Row[] = [];
   const rowOfLane = new Int32Array(m.head.lanes.length).fill(-1);
   let y = 0;
@@ -90,7 +90,9 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
     rowOfLane[lane] = rows.length;
     push({ kind: "slot", key: "l" + lane, label, note: "", depth, h: slotHeight, lane, group: null, closed: false, foldable: false }, pinned);
   };
-  for (const lane of pins.slice(0, room > 0 ? Math.floor(room / 2 / slotHeight) : pins.length)) {
+  const byKey = new Map(pins.length > 0 ? m.head.lanes.map((_, lane) => [m.laneKey(lane), lane] as const) : []);
+  const pinned = pins.flatMap((key) => byKey.get(key) ?? []);
+  for (const lane of pinned.slice(0, room > 0 ? Math.floor(room / 2 / slotHeight) : pinned.length)) {
     const engine = m.head.engines.length > 1 ? m.head.engines[m.head.lanes[lane]!.engine]!.name + " " : "";
     slot(lane, engine + m.laneName(lane), 0, true);
   }

@@ -49,7 +49,7 @@ export class Scene {
   warp = new Warp();
   layout: Layout = { rows: [], height: 0, pinned: 0, rowOfLane: new Int32Array(0) };
   /** Lanes that are kept in sight. */
-  pins: readonly number[] = [];
+  pins: readonly string[] = []; // by their keys
   steps: StepsCache | null = null;
   colours: Uint8Array = new Uint8Array(0);
   matches: { tracks: Track[]; keep: (i: number) => boolean } | null = null;
@@ -138,7 +138,10 @@ export class Scene {
     if (!m) return [];
     const s = m.samples;
     const all = this.steps!.get("all");
-    const limit = m.head.engines.reduce((sum, e) => sum + (e.limit ?? 0), 0);
+    const limits = m.head.engines.map((e) => e.limit ?? 0);
+    // Engines of which one works at a time, as in a comparison, share the largest limit.
+    const most = Math.max(0, ...limits);
+    const limit = all.peak > most ? limits.reduce((sum, n) => sum + n, 0) : most;
     const list: Strip[] = [];
     const top = Math.max(limit, all.peak, 1);
     list.push({
@@ -308,7 +311,10 @@ export class Scene {
     bars.flush();
     const calls = m.retriedCalls();
     if (calls.size > 0 && calls.size <= 20_000 && !this.matches) {
+      // Many lines together would hide what they join.
+      c.globalAlpha = Math.max(0.12, Math.min(1, 12 / calls.size));
       paintJoins(f, calls.values(), (lane) => this.laneMiddle(lane), t.retry, 1);
+      c.globalAlpha = 1;
     }
     for (const row of seen) {
       const track = row.kind === "slot" ? lit[row.lane] : undefined;

@@ -179,8 +179,8 @@ export class Timeline extends Scene {
   }
 
   /** Keeps these lanes in sight, in this order. */
-  setPins(lanes: readonly number[]): void {
-    this.pins = lanes;
+  setPins(keys: readonly string[]): void {
+    this.pins = keys;
     this.relay();
     this.events.view();
     this.redraw();
