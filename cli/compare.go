@@ -152,7 +152,7 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 	reading, stopReading := context.WithCancel(cmd.Context())
 	defer stopReading()
 	if cmp.progress.bar != nil {
-		cmp.total = countInputs(reading, p.inputs)
+		cmp.total = countInputs(reading, p.inputs, 0)
 	}
 
 	cmp.rec = a.record(&f.recordFlags, f.html != "", record.Run{Name: "compare " + p.name, Task: p.task, Args: append([]string{a.name}, a.args...)},
