@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,11 @@ func (a *app) runsShowCommand() *cobra.Command {
 			if err != nil {
 				return usageError(fmt.Errorf("the record of run %s cannot be read: %w", run.ID, err), a.name+" runs ls")
 			}
-			if _, err := io.WriteString(a.Out, s.String()); err != nil {
+			wide := 0
+			if isTerminal(a.Out) {
+				wide = columns(a.Out)
+			}
+			if _, err := io.WriteString(a.Out, s.text(wide)); err != nil {
 				return outputError(err)
 			}
 			return nil
@@ -196,8 +201,9 @@ func engineText(e *record.Engine) string {
 	return s
 }
 
-// String returns the summary for people.
-func (s *summary) String() string {
+// text returns the summary for people, with notes in lines of at most so many columns; 0
+// is without limit.
+func (s *summary) text(wide int) string {
 	w := &strings.Builder{}
 	run := s.run.Run
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -221,7 +227,11 @@ func (s *summary) String() string {
 		took = s.last
 	}
 	row("when", startOf(s.run)+", for "+brief(took))
-	row("engine", strings.Join(s.engines, "; "))
+	name := "engine"
+	for _, e := range s.engines {
+		row(name, e)
+		name = ""
+	}
 	row("resumes", run.Parent)
 	row("state", s.outcome())
 	_ = t.Flush() // a Builder takes everything
@@ -252,13 +262,38 @@ func (s *summary) String() string {
 	if len(s.notes) > 0 {
 		fmt.Fprintf(w, "\nnotes\n")
 		for _, note := range s.notes[:min(len(s.notes), showMost)] {
-			fmt.Fprintf(w, "  %s\n", shorten(note, 200))
+			fmt.Fprintf(w, "  %s\n", wrap(shorten(note, 500), wide, "    "))
 		}
 		if more := len(s.notes) - showMost; more > 0 {
 			fmt.Fprintf(w, "  and %s more\n", count(more))
 		}
 	}
 	return w.String()
+}
+
+// wrap breaks a text into lines of at most so many columns, if it can, and begins all but
+// the first with the indent, which the first has room for.
+func wrap(text string, wide int, indent string) string {
+	if wide == 0 {
+		return text
+	}
+	var b strings.Builder
+	used := len(indent)
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case used+1+n > wide:
+			b.WriteString("\n" + indent)
+			used = len(indent)
+		default:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	return b.String()
 }
 
 // input writes an input: its number and the begin of its text.

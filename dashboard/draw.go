@@ -372,7 +372,7 @@ func (m *Model) laneName(group []int) string {
 // axis returns the line with the times.
 func axis(columns int, begin, end float64) string {
 	line := []rune(strings.Repeat(" ", columns+1))
-	step := nice((end - begin) / float64(max(columns/14, 1)))
+	step := nice((end - begin) / float64(max(columns/14, 2)))
 	first := math.Ceil(begin/step) * step
 	for k := range columns { // at most so many, also where a time is so large that a step is lost in it
 		t := first + float64(k)*step
@@ -430,7 +430,7 @@ func (p *painter) failures() []string {
 		text := clip(firstLine(clean(f.text)), p.d.Width-width(head))
 		lines = append(lines, p.paint(fail, head)+text)
 		if f.sample >= 0 {
-			if s := m.inputName(m.rows.input.at(f.sample)); s != "" {
+			if s := m.inputName(m.rows.input.at(f.sample)); s != "" && (len(s) < 2 || !strings.Contains(f.text, s)) {
 				lines = append(lines, p.paint(dim, clip(strings.Repeat(" ", width(head))+"such as "+s, p.d.Width)))
 			}
 		}
