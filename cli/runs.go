@@ -215,7 +215,7 @@ func (a *app) listRuns(f *runsFlags, asJSON bool) error {
 }
 
 // tableOfRuns returns the table of runs, at most so many columns wide: in a narrow
-// terminal it has less of when a run began and of its name, and not how long it took.
+// terminal it has less of when a run began, of its name, and of how long it took.
 func tableOfRuns(runs []record.Info, most int) string {
 	digits := prefixLength(runs)
 	rows := [][]string{{"ID", "STARTED", "NAME", "STATE", "INPUTS", "TOOK"}}
@@ -253,6 +253,7 @@ func tableOfRuns(runs []record.Info, most int) string {
 		for _, row := range rows {
 			row[name] = shorten(row[name], room)
 		}
+		hidden[name] = over() > 0
 	}
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -22,6 +22,7 @@ func TestTableOfRuns(t *testing.T) {
 		80:  "ID STARTED NAME STATE INPUTS",
 		60:  "ID NAME STATE INPUTS",
 		46:  "ID NAME STATE INPUTS",
+		40:  "ID STATE INPUTS",
 	} {
 		lines := strings.Split(strings.TrimSuffix(tableOfRuns(runs, most), "\n"), "\n")
 		if got := strings.Join(strings.Fields(lines[0]), " "); got != want {

@@ -238,7 +238,7 @@ func (s *summary) text(wide int) string {
 	if len(s.failures) > 0 {
 		fmt.Fprintf(w, "\nfailures\n")
 		for _, g := range s.failures[:min(len(s.failures), showMost)] {
-			fmt.Fprintf(w, "  %s × %s\n", count(g.count), g.text)
+			fmt.Fprintf(w, "  %s\n", wrap(count(g.count)+" × "+g.text, wide, "    "))
 			for _, i := range g.inputs {
 				fmt.Fprintf(w, "      %s\n", s.input(i))
 			}
