@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -421,7 +422,9 @@ func TestStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []record.State
-	for _, s := range of[*record.Span](f.lines(t)) {
+	spans := of[*record.Span](f.lines(t))
+	slices.SortFunc(spans, func(a, b *record.Span) int { return cmp.Compare(a.Call, b.Call) })
+	for _, s := range spans {
 		got = append(got, s.State)
 	}
 	if !slices.Equal(got, want) {
