@@ -431,3 +431,43 @@ func TestStopped(t *testing.T) {
 		t.Errorf("the attempts are %v, want %v", got, want)
 	}
 }
+
+// What has ended on a worker is told before what it does now: who reads the log while it
+// grows sees the worker do one thing at a time.
+func TestEndedBeforeBegun(t *testing.T) {
+	var f file
+	l := record.NewLog(&f, record.Run{}, record.Config{})
+	pool := threading.NewPool(threading.Config{Workers: 1, Listener: l.Listener(record.Engine{Name: "threads"})})
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	first := braid.Go(bg, pool, func(context.Context) (int, error) { return 1, nil })
+	second := braid.Go(bg, pool, func(context.Context) (int, error) {
+		close(begun)
+		<-goOn
+		return 2, nil
+	})
+	<-begun
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, line := range f.lines(t) {
+		switch line.(type) {
+		case *record.Span:
+			order = append(order, "ended")
+		case *record.Start:
+			order = append(order, "begun")
+		}
+	}
+	if !slices.Equal(order, []string{"ended", "begun"}) {
+		t.Errorf("the log tells %v", order)
+	}
+	close(goOn)
+	for _, future := range []*braid.Future[int]{first, second} {
+		if _, err := future.Await(bg); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := errors.Join(pool.Close(bg), l.Close(record.End{})); err != nil {
+		t.Error(err)
+	}
+}

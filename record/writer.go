@@ -102,12 +102,13 @@ func (w *writer) round(due bool) (asked bool) {
 		l.spare = pending[:0]
 		l.mu.Unlock()
 	}
-	w.put(w.starts)
 	for i, k := range w.full {
 		w.notes(k)
 		l.chunks.release(k)
 		w.full[i] = nil
 	}
+	// What has ended comes first: whoever reads on sees each worker do one thing at a time.
+	w.put(w.starts)
 	if c.running > 0 && now >= w.next {
 		w.sample(now, &c)
 	}
