@@ -152,7 +152,7 @@ func (a *app) compare(cmd *cobra.Command, f *compareFlags, args []string) error 
 	reading, stopReading := context.WithCancel(cmd.Context())
 	defer stopReading()
 	if cmp.progress.bar != nil {
-		cmp.total = countInputs(reading, p.inputs)
+		cmp.total = countInputs(reading, p.inputs, 0)
 	}
 
 	cmp.rec = a.record(&f.recordFlags, f.html != "", record.Run{Name: "compare " + p.name, Task: p.task, Args: append([]string{a.name}, a.args...)},
@@ -264,7 +264,11 @@ func isProcesses(s *side) bool { return s.kind.name == processesName }
 func (c *comparison) open(cfg engineConfig, p *plan, named bool) error {
 	for _, s := range slices.Clone(c.sides) {
 		var err error
-		cfg.listener = c.rec.listener(s.kind.name, s.kind, p, c.jobs, "")
+		limit := c.jobs
+		if s.kind.name == serialName {
+			limit = 1
+		}
+		cfg.listener = c.rec.listener(s.kind.name, s.kind, p, limit, "")
 		s.handle, err = s.kind.open(cfg)
 		switch {
 		case err == nil:

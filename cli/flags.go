@@ -303,10 +303,14 @@ func parseBackoff(s string) (base, most time.Duration, err error) {
 	return base, most, nil
 }
 
-// countInputs counts the inputs by reading them a second time, in the background,
-// where that is possible. The function that it returns gives the number, or 0
-// while it is not known.
-func countInputs(ctx context.Context, cfg input.Config) func() int {
+// countLate is after which time the inputs are counted if nobody sees the number but who
+// asks for it: for a short run they need not be read a second time.
+const countLate = 2 * time.Second
+
+// countInputs counts the inputs by reading them a second time, after a wait and in the
+// background, where that is possible. The function that it returns gives the number, or
+// 0 while it is not known.
+func countInputs(ctx context.Context, cfg input.Config, wait time.Duration) func() int {
 	if !promptFiles(cfg.Files) {
 		return func() int { return 0 }
 	}
@@ -316,6 +320,11 @@ func countInputs(ctx context.Context, cfg input.Config) func() int {
 		total.Store(int64((n + group - 1) / group))
 	} else {
 		go func() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
 			n := length(input.Items(ctx, cfg))
 			if ctx.Err() == nil {
 				total.Store(n)

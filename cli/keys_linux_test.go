@@ -113,7 +113,7 @@ func TestReport(t *testing.T) {
 	l := start(t, "run", "-j1", "--", "sh", "-c", r.enter("read word < "+goOn.path), ":::", "1")
 	r.wait(1)
 	l.signal(syscall.SIGUSR1)
-	l.hears("braid: 0 done, ")
+	l.hears("braid: 0 of 1 done, ")
 	if err := os.WriteFile(goOn.path, []byte("well\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

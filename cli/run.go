@@ -274,9 +274,12 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	defer a.heed(prog, p, w, size)()
 	page := a.show(ctx, &f.viewFlags, rec, c, size, prog.line)
 	defer page.stop()
+	wait := countLate
 	if prog.bar != nil || policy.Percent {
-		b.total = countInputs(reading, p.inputs)
+		wait = 0
 	}
+	b.total = countInputs(reading, p.inputs, wait)
+	prog.update(b.tally, b.knownTotal())
 	// Against a command, a flush is nothing. The serial engine runs the task in the loop,
 	// which is not idle before the last one.
 	to := &delivery{out: out, kept: kept, rec: rec, eager: p.task == "" || kind.name == serialName}

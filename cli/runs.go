@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -201,16 +204,70 @@ func (a *app) listRuns(f *runsFlags, asJSON bool) error {
 		fmt.Fprintf(a.Err, "There is no recorded run in %s.\n", store.Dir)
 		return nil
 	}
-	digits := prefixLength(runs)
-	t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ID\tSTARTED\tNAME\tSTATE\tINPUTS\tTOOK")
-	for _, r := range runs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID[:digits], startOf(r), shorten(r.Run.Name, 24), stateOf(r), inputsOf(r), brief(tookOf(r)))
+	most := math.MaxInt
+	if isTerminal(a.Out) {
+		most = columns(a.Out)
 	}
-	if err := t.Flush(); err != nil {
+	if _, err := io.WriteString(a.Out, tableOfRuns(runs, most)); err != nil {
 		return outputError(err)
 	}
 	return nil
+}
+
+// tableOfRuns returns the table of runs, at most so many columns wide: in a narrow
+// terminal it has less of when a run began, of its name, and of how long it took.
+func tableOfRuns(runs []record.Info, most int) string {
+	digits := prefixLength(runs)
+	rows := [][]string{{"ID", "STARTED", "NAME", "STATE", "INPUTS", "TOOK"}}
+	for _, r := range runs {
+		rows = append(rows, []string{r.ID[:digits], startOf(r), shorten(r.Run.Name, 24), stateOf(r), inputsOf(r), brief(tookOf(r))})
+	}
+	const started, name, took = 1, 2, 5
+	hidden := make(map[int]bool)
+	widest := func(column int) (n int) {
+		for _, row := range rows {
+			n = max(n, utf8.RuneCountInString(row[column]))
+		}
+		return n
+	}
+	over := func() int { // how many columns too wide it is
+		sum := -2
+		for column := range rows[0] {
+			if !hidden[column] {
+				sum += widest(column) + 2
+			}
+		}
+		return sum - most
+	}
+	if over() > 0 {
+		year := time.Now().Format("2006-")
+		for _, row := range rows[1:] {
+			row[started] = strings.TrimPrefix(row[started][:len("2006-01-02 15:04")], year)
+		}
+	}
+	for _, column := range []int{took, started} {
+		hidden[column] = over() > 0
+	}
+	if n := over(); n > 0 {
+		room := max(4, widest(name)-n-1) // and an ellipsis
+		for _, row := range rows {
+			row[name] = shorten(row[name], room)
+		}
+		hidden[name] = over() > 0
+	}
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		var shown []string
+		for column, text := range row {
+			if !hidden[column] {
+				shown = append(shown, text)
+			}
+		}
+		fmt.Fprintln(t, strings.Join(shown, "\t"))
+	}
+	_ = t.Flush() // a Builder takes everything
+	return b.String()
 }
 
 func recordOfRun(r record.Info) runRecord {

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +39,11 @@ func (a *app) runsShowCommand() *cobra.Command {
 			if err != nil {
 				return usageError(fmt.Errorf("the record of run %s cannot be read: %w", run.ID, err), a.name+" runs ls")
 			}
-			if _, err := io.WriteString(a.Out, s.String()); err != nil {
+			wide := 0
+			if isTerminal(a.Out) {
+				wide = columns(a.Out)
+			}
+			if _, err := io.WriteString(a.Out, s.text(wide)); err != nil {
 				return outputError(err)
 			}
 			return nil
@@ -80,9 +86,10 @@ func summarize(run record.Info) (*summary, error) {
 	s := &summary{run: run, texts: make(map[int]string)}
 	state := make(map[int]record.State) // of the last attempt at an input that did not succeed
 	why := make(map[int]int)            // and its error
-	begun := make(map[int]time.Duration)
-	group := make(map[int]string) // from errors to what they have in common
+	begun := make(map[[2]int]bool)      // inputs and the attempts at them that run
+	group := make(map[int]string)       // from errors to what they have in common
 	text := make(map[string]string)
+	var done [][2]int // ranges of inputs
 	for {
 		line, err := r.Next()
 		if err == io.EOF {
@@ -101,10 +108,10 @@ func summarize(run record.Info) (*summary, error) {
 		case *record.Input:
 			s.texts[line.Number] = line.Text
 		case *record.Start:
-			begun[line.Input] = line.Start
+			begun[[2]int{line.Input, max(line.Attempt, 1)}] = true
 			s.last = max(s.last, line.Start)
 		case *record.Span:
-			delete(begun, line.Input)
+			delete(begun, [2]int{line.Input, max(line.Attempt, 1)})
 			s.last = max(s.last, line.End)
 			if line.OK() {
 				if _, failed := state[line.Input]; failed {
@@ -121,6 +128,9 @@ func summarize(run record.Info) (*summary, error) {
 			if text[line.Print] == "" {
 				text[line.Print] = firstLine(line.Text)
 			}
+		case *record.Done:
+			s.last = max(s.last, line.Time)
+			done = append(done, line.Inputs...)
 		case *record.Sample:
 			s.last = max(s.last, line.Time)
 		case *record.Mark:
@@ -134,6 +144,16 @@ func summarize(run record.Info) (*summary, error) {
 		case *record.Dropped:
 			s.notes = append(s.notes, fmt.Sprintf("the record lacks %s: %s", plural(int(line.Events), "event"), line.Why))
 		}
+	}
+	if run.Run.Delivers {
+		s.ok = 0
+	}
+	for _, of := range done {
+		if run.Run.Delivers {
+			s.ok += of[1] - of[0] + 1
+		}
+		// What has ended may lack its span, which waited to be written.
+		maps.DeleteFunc(begun, func(run [2]int, _ bool) bool { return of[0] <= run[0] && run[0] <= of[1] })
 	}
 	groups := make(map[string]*failureGroup)
 	for _, i := range sorted(state) {
@@ -151,7 +171,10 @@ func summarize(run record.Info) (*summary, error) {
 	}
 	slices.SortStableFunc(s.failures, func(a, b *failureGroup) int { return b.count - a.count })
 	s.failed = len(state)
-	s.running = sorted(begun)
+	for run := range begun {
+		s.running = append(s.running, run[0])
+	}
+	slices.Sort(s.running)
 	return s, nil
 }
 
@@ -177,8 +200,9 @@ func engineText(e *record.Engine) string {
 	return s
 }
 
-// String returns the summary for people.
-func (s *summary) String() string {
+// text returns the summary for people, with notes in lines of at most so many columns; 0
+// is without limit.
+func (s *summary) text(wide int) string {
 	w := &strings.Builder{}
 	run := s.run.Run
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -202,7 +226,11 @@ func (s *summary) String() string {
 		took = s.last
 	}
 	row("when", startOf(s.run)+", for "+brief(took))
-	row("engine", strings.Join(s.engines, "; "))
+	name := "engine"
+	for _, e := range s.engines {
+		row(name, e)
+		name = ""
+	}
 	row("resumes", run.Parent)
 	if c, err := tracecontext.Parse(run.Trace); err == nil {
 		row("trace", hex.EncodeToString(c.Trace[:]))
@@ -212,7 +240,7 @@ func (s *summary) String() string {
 	if len(s.failures) > 0 {
 		fmt.Fprintf(w, "\nfailures\n")
 		for _, g := range s.failures[:min(len(s.failures), showMost)] {
-			fmt.Fprintf(w, "  %s × %s\n", count(g.count), g.text)
+			fmt.Fprintf(w, "  %s\n", wrap(count(g.count)+" × "+g.text, wide, "    "))
 			for _, i := range g.inputs {
 				fmt.Fprintf(w, "      %s\n", s.input(i))
 			}
@@ -236,13 +264,38 @@ func (s *summary) String() string {
 	if len(s.notes) > 0 {
 		fmt.Fprintf(w, "\nnotes\n")
 		for _, note := range s.notes[:min(len(s.notes), showMost)] {
-			fmt.Fprintf(w, "  %s\n", shorten(note, 200))
+			fmt.Fprintf(w, "  %s\n", wrap(shorten(note, 500), wide, "    "))
 		}
 		if more := len(s.notes) - showMost; more > 0 {
 			fmt.Fprintf(w, "  and %s more\n", count(more))
 		}
 	}
 	return w.String()
+}
+
+// wrap breaks a text into lines of at most so many columns, if it can, and begins all but
+// the first with the indent, which the first has room for.
+func wrap(text string, wide int, indent string) string {
+	if wide == 0 {
+		return text
+	}
+	var b strings.Builder
+	used := len(indent)
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case used+1+n > wide:
+			b.WriteString("\n" + indent)
+			used = len(indent)
+		default:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	return b.String()
 }
 
 // input writes an input: its number and the begin of its text.

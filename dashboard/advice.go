@@ -22,11 +22,20 @@ func (m *Model) advise() []record.Advice {
 		}
 		all = append(all, record.Advice{Code: code, Text: fmt.Sprintf(format, args...), Try: try})
 	}
+	alone := len(m.engines) == 1
+	for _, k := range slices.Backward(m.marks) {
+		if k.kind == "engine" && !alone {
+			say("engine", "", "%s", k.text) // what a comparison has found
+			break
+		}
+	}
 	m.adviseFailures(say)
 	m.adviseEngines(say)
-	m.adviseLanes(say)
-	m.adviseStraggler(say)
-	m.adviseGaps(say)
+	if alone { // of several that work in turns, each is idle for most of the time
+		m.adviseLanes(say)
+		m.adviseStraggler(say)
+		m.adviseGaps(say)
+	}
 	return all
 }
 

@@ -14,7 +14,7 @@ import (
 
 // A Drawing says how [Model.Draw] draws.
 type Drawing struct {
-	Width  int  // columns; less than 40 is 80
+	Width  int  // columns, at least 20; 0 is 80
 	Height int  // rows, of which the lanes take what is left over; less than 20 is as many as needed, but no more than 40 lanes
 	Color  bool // with the escape sequences of a terminal
 }
@@ -25,9 +25,7 @@ type Drawing struct {
 // short the attempt was. Lanes that find no room share rows. Control characters in texts
 // are shown as �. The error is that of w.
 func (m *Model) Draw(w io.Writer, d Drawing) error {
-	if d.Width < 40 {
-		d.Width = 80
-	}
+	d.Width = max(cmp.Or(d.Width, 80), 20)
 	p := &painter{m: m, w: bufio.NewWriter(w), d: d}
 	tail := p.tail()
 	p.header()
@@ -144,8 +142,12 @@ func (p *painter) header() {
 	}
 	add(c.Failed, "failed", fail)
 	add(c.Retried, "ok after a retry", again)
-	add(c.Running, "running", bold)
-	add(c.Queued, "queued", dim)
+	running, queued := "running", "queued"
+	if m.state() != "running" {
+		running, queued = "unfinished", "not begun"
+	}
+	add(c.Running, running, bold)
+	add(c.Queued, queued, dim)
 	add(c.Stopped, "stopped", fail)
 	add(c.Skipped, "not tried", dim)
 	p.line(line)
@@ -184,7 +186,11 @@ func (p *painter) lanes(rows int) {
 	m := p.m
 	if m.rows.len() == 0 {
 		p.line("")
-		p.line("Nothing has run yet.")
+		nothing := "Nothing has run."
+		if m.state() == "running" {
+			nothing = "Nothing has run yet."
+		}
+		p.line(nothing)
 		return
 	}
 	order := m.laneOrder()
@@ -366,7 +372,7 @@ func (m *Model) laneName(group []int) string {
 // axis returns the line with the times.
 func axis(columns int, begin, end float64) string {
 	line := []rune(strings.Repeat(" ", columns+1))
-	step := nice((end - begin) / float64(max(columns/14, 1)))
+	step := nice((end - begin) / float64(max(columns/14, 2)))
 	first := math.Ceil(begin/step) * step
 	for k := range columns { // at most so many, also where a time is so large that a step is lost in it
 		t := first + float64(k)*step
@@ -405,7 +411,8 @@ func (p *painter) failures() []string {
 	m := p.m
 	all := make([]*fault, 0, len(m.faults))
 	for i := range m.faults {
-		if m.faults[i].count > 0 {
+		// What was stopped with the run, or never begun, has not failed.
+		if f := &m.faults[i]; f.count > 0 && f.kind != stateNames[stateCancelled] && f.kind != stateNames[stateRefused] {
 			all = append(all, &m.faults[i])
 		}
 	}
@@ -423,7 +430,7 @@ func (p *painter) failures() []string {
 		text := clip(firstLine(clean(f.text)), p.d.Width-width(head))
 		lines = append(lines, p.paint(fail, head)+text)
 		if f.sample >= 0 {
-			if s := m.inputName(m.rows.input.at(f.sample)); s != "" {
+			if s := m.inputName(m.rows.input.at(f.sample)); s != "" && (len(s) < 2 || !strings.Contains(f.text, s)) {
 				lines = append(lines, p.paint(dim, clip(strings.Repeat(" ", width(head))+"such as "+s, p.d.Width)))
 			}
 		}

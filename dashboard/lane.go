@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// A lane is a line of the picture: spans in it do not overlap.
+// A lane is a line of the picture: spans in it do not overlap, or by next to nothing.
 type lane struct {
 	engine int     // index of its engine
 	worker int     // as the engine numbers its workers, 0 if it does not
@@ -91,6 +91,11 @@ func (f *firstFree) grow() {
 // span without an end holds the lane until release.
 func (m *Model) place(engine, worker int, start, end float64) uint32 {
 	s := m.strip(engine, worker)
+	if len(s.lanes) == 1 && worker > 0 && m.engines[engine].Kind == "processes" {
+		// A process does one thing at a time; if the clocks of two disagree by a bit, it
+		// gets no second lane for that.
+		return s.lanes[0]
+	}
 	leaf := s.free.take(start)
 	if leaf == len(s.lanes) {
 		// A log may say that an attempt runs before it tells of those that ended before
@@ -113,6 +118,16 @@ func (m *Model) place(engine, worker int, start, end float64) uint32 {
 	return s.lanes[leaf]
 }
 
+// anyLane returns a lane of an engine for what never ran, and so takes no room in it.
+func (m *Model) anyLane(engine int, t float64) uint32 {
+	for i := range m.lanes {
+		if m.lanes[i].engine == engine {
+			return uint32(i)
+		}
+	}
+	return m.place(engine, 0, t, t)
+}
+
 // release says that the span that held a lane ended.
 func (m *Model) release(id uint32, end float64) {
 	l := &m.lanes[id]
@@ -124,18 +139,27 @@ func (m *Model) release(id uint32, end float64) {
 func (m *Model) repack() {
 	old := m.lanes
 	m.lanes, m.strips = nil, make(map[stripKey]*strip)
+	refused := func(i int) bool { return m.rows.state.at(i)&^stateRetried == stateRefused }
 	for i := range m.rows.len() {
+		if refused(i) {
+			continue
+		}
 		was := &old[m.rows.lane.at(i)]
 		start, end := m.rows.start.at(i), m.rows.end.at(i)
 		id := m.place(was.engine, was.worker, start, end)
 		m.rows.lane.set(i, id)
 		l := &m.lanes[id]
-		if !math.IsNaN(end) && m.rows.state.at(i)&^stateRetried != stateRefused {
+		if !math.IsNaN(end) {
 			l.busy += end - start
 			l.spans++
 			if l.last = end; m.rows.state.at(i)&^stateRetried == stateCrash {
 				l.crash++
 			}
+		}
+	}
+	for i := range m.rows.len() {
+		if refused(i) {
+			m.rows.lane.set(i, m.anyLane(old[m.rows.lane.at(i)].engine, m.rows.start.at(i)))
 		}
 	}
 	for i := range old {

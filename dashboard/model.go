@@ -59,9 +59,9 @@ type Model struct {
 
 	rows     rows
 	capacity int
-	shed     int            // attempts that are not in rows any more
-	open     map[uint64]int // the row of each call that is known to run
-	running  int            // rows that run
+	shed     int                // attempts that are not in rows any more
+	open     map[attemptKey]int // the row of each call that is known to run
+	running  int                // rows that run
 
 	inputs    int // how many were read
 	input     numbered[textRef]
@@ -122,12 +122,15 @@ type attemptKey struct {
 	attempt uint16
 }
 
+func keyOf(call uint64, n int) attemptKey { return attemptKey{uint32(call), attempt(n)} }
+
 // A detail is what is kept of an attempt that failed, beside its row.
 type detail struct {
 	err            int // number of its error in the log
 	exit, pid      int
 	signal         string
-	stdout, stderr textRef
+	stdout, stderr textRef // at least their ends
+	out, errOut    int64   // how much it wrote, in bytes; 0 if that is not known
 }
 
 type mark struct {
@@ -141,7 +144,7 @@ func NewModel() *Model {
 		engine:    make(map[int]int),
 		task:      make(map[string]uint16),
 		strips:    make(map[stripKey]*strip),
-		open:      make(map[uint64]int),
+		open:      make(map[attemptKey]int),
 		prints:    make(map[string]int),
 		details:   make(map[attemptKey]detail),
 		capacity:  maxSpans,
@@ -189,7 +192,7 @@ func (m *Model) Add(line record.Line) {
 	case *record.Retry:
 		m.pass(us(l.Time))
 		m.stats.retries++
-		if i, ok := m.open[l.Call]; ok {
+		if i, ok := m.open[keyOf(l.Call, l.Attempt)]; ok {
 			m.followed(i)
 		}
 	case *record.Output:
@@ -283,7 +286,7 @@ func (m *Model) addStart(l *record.Start) {
 	if l.PID != 0 {
 		m.lanes[lane].pid = l.PID
 	}
-	m.open[l.Call] = m.addRow(row{
+	m.open[keyOf(l.Call, l.Attempt)] = m.addRow(row{
 		start: t, end: nan, queued: known(us(l.Queued)), cpu: nan32, rss: nan32,
 		lane: lane, input: uint32(l.Input), call: uint32(l.Call), fault: -1,
 		task: m.taskIndex(l.Task), attempt: attempt(l.Attempt), state: stateRunning,
@@ -304,15 +307,22 @@ func (m *Model) addSpan(l *record.Span) {
 		input: uint32(l.Input), call: uint32(l.Call), fault: -1,
 		task: m.taskIndex(l.Task), attempt: attempt(l.Attempt), state: state,
 	}
-	i, began := m.open[l.Call]
-	began = began && m.rows.state.at(i) == stateRunning && m.rows.attempt.at(i) == r.attempt
-	if began {
+	// The log has the lines of one worker after those of another, so a later attempt may
+	// have begun already.
+	key := keyOf(l.Call, l.Attempt)
+	i, began := m.open[key]
+	delete(m.open, key)
+	switch {
+	case began:
 		r.lane = m.rows.lane.at(i)
 		m.release(r.lane, end)
 		m.rows.set(i, r)
 		m.delta.touch(i)
 		m.running--
-	} else {
+	case state == stateRefused:
+		r.lane = m.anyLane(m.engineIndex(l.Engine), start)
+		i = m.addRow(r)
+	default:
 		r.lane = m.place(m.engineIndex(l.Engine), l.Worker, start, end)
 		i = m.addRow(r)
 	}
@@ -320,11 +330,6 @@ func (m *Model) addSpan(l *record.Span) {
 		m.counts.add(state, r.attempt)
 	} else {
 		m.followed(i)
-	}
-	// The log has the lines of one worker after those of another, so a later attempt may
-	// have begun already.
-	if began || l.Last {
-		delete(m.open, l.Call)
 	}
 	if l.PID != 0 {
 		m.lanes[r.lane].pid = l.PID
@@ -381,12 +386,13 @@ func (m *Model) addFailure(i int, l *record.Span) {
 
 	m.detail(l.Call, l.Attempt, func(d *detail) {
 		d.err, d.exit, d.pid, d.signal = l.Err, l.Exit, l.PID, l.Signal
+		d.out, d.errOut = l.Out, l.ErrOut
 	})
 }
 
 // detail changes what is kept of an attempt, if there is room.
 func (m *Model) detail(call uint64, n int, change func(*detail)) {
-	key := attemptKey{uint32(call), attempt(n)}
+	key := keyOf(call, n)
 	d, ok := m.details[key]
 	if !ok && len(m.details) >= maxDetails {
 		m.lost++
@@ -599,11 +605,11 @@ func (m *Model) take(order []uint32) {
 		place[o] = uint32(i)
 	}
 	m.rows.take(order)
-	for call, i := range m.open {
+	for key, i := range m.open {
 		if place[i] == gone {
-			delete(m.open, call)
+			delete(m.open, key)
 		} else {
-			m.open[call] = int(place[i])
+			m.open[key] = int(place[i])
 		}
 	}
 	for i := range m.faults {

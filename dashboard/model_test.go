@@ -67,6 +67,7 @@ func TestAttemptsOutOfOrder(t *testing.T) {
 	for name, lines := range map[string][]record.Line{
 		"begun": {begun, first, second},
 		"ended": {second, first},
+		"both":  {&record.Start{Start: 0, Call: 7, Engine: 1, Worker: 1, Attempt: 1}, begun, first, second},
 	} {
 		m := NewModel()
 		for _, l := range append([]record.Line{theRun(), &record.Engine{Number: 1, Name: "threads", Kind: "threads"}}, lines...) {
@@ -506,4 +507,65 @@ func TestHistogram(t *testing.T) {
 	}
 	h.add(math.MaxUint64)
 	h.add(-1)
+}
+
+// What never ran is on no lane of its own and no failure, and a worker whose place another
+// one has taken is away to the end, but not those that leave when all is done.
+func TestLanesOfTheEnd(t *testing.T) {
+	const ms = time.Millisecond
+	m := NewModel()
+	for _, l := range []record.Line{
+		theRun(), &record.Engine{Number: 1, Name: "processes", Kind: "processes", Limit: 1},
+		&record.Error{Number: 1, Kind: record.StateCrash, Print: "aa", Text: "it died"},
+		&record.Error{Number: 2, Kind: record.StateRefused, Print: "bb", Text: "never begun"},
+		&record.Span{Start: 1 * ms, End: 5 * ms, Call: 1, Engine: 1, Worker: 1, Attempt: 1, State: record.StateCrash, Err: 1, Last: true},
+		&record.Worker{Time: 5 * ms, Engine: 1, Number: 1, Err: 1},
+		&record.Span{Start: 6 * ms, End: 9 * ms, Call: 2, Engine: 1, Worker: 2, Attempt: 1, State: record.StateOK, Last: true},
+		&record.Span{Start: 9 * ms, End: 9 * ms, Call: 3, Engine: 1, Attempt: 1, State: record.StateRefused, Err: 2, Last: true},
+		&record.Worker{Time: 9 * ms, Engine: 1, Number: 2},
+		&record.End{Time: 10 * ms, Verdict: "stopped", Exit: 130, OK: 1, Failed: 1, Skipped: 1, Total: 3},
+	} {
+		m.Add(l)
+	}
+	check := func(when string) {
+		if len(m.lanes) != 2 {
+			t.Fatalf("%s: there are %d lanes, want those of two workers", when, len(m.lanes))
+		}
+		if got := m.downs(&m.lanes[0]); len(got) != 1 || got[0] != [2]float64{5000, 10_000} {
+			t.Errorf("%s: the worker that died was away at %v", when, got)
+		}
+		if got := m.downs(&m.lanes[1]); len(got) != 0 {
+			t.Errorf("%s: the worker that was left was away at %v", when, got)
+		}
+	}
+	check("as it was told")
+	m.repack()
+	check("packed anew")
+	var b strings.Builder
+	if err := m.Draw(&b, Drawing{}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "it died") || strings.Contains(b.String(), "never begun") {
+		t.Errorf("of the failures it draws\n%s", b.String())
+	}
+}
+
+// Of engines that work in turns none is idle for want of anything, and what the comparison
+// has found is said.
+func TestAdviceOfAComparison(t *testing.T) {
+	const us = time.Microsecond
+	m := NewModel()
+	m.Add(theRun())
+	for e, kind := range []string{"threads", "processes"} {
+		m.Add(&record.Engine{Number: e + 1, Name: kind, Kind: kind, Limit: 2})
+	}
+	for i := range 4000 {
+		start := time.Duration(i) * 100 * us
+		m.Add(&record.Span{Start: start, End: start + 20*us, Call: uint64(i + 1), Input: i, Engine: 1 + i/100%2, Worker: 1 + i%2, Attempt: 1, State: record.StateOK, Last: true})
+	}
+	m.Add(&record.Mark{Time: time.Second, Kind: "engine", Text: "use threads: it is faster"})
+	m.Add(&record.End{Time: time.Second, Verdict: "ok", OK: 2000, Total: 2000})
+	if got := m.advise(); len(got) != 1 || got[0].Code != "engine" || got[0].Text != "use threads: it is faster" {
+		t.Errorf("the advice is %+v", got)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -194,13 +195,13 @@ func (m *Model) laneHeads(from int) []laneHead {
 	return heads
 }
 
-// downs returns when the worker of a lane was away. One that went for good when the
-// run was over was not away.
+// downs returns when the worker of a lane was away. One that went for good when its
+// engine had nothing more to do was not away.
 func (m *Model) downs(l *lane) [][2]float64 {
 	var downs [][2]float64
-	for i, d := range l.downs {
+	for _, d := range l.downs {
 		if math.IsNaN(d[1]) {
-			if m.end != nil && i == len(l.downs)-1 {
+			if m.end != nil && !m.worksAfter(l.engine, d[0]) {
 				continue
 			}
 			d[1] = m.now
@@ -208,6 +209,11 @@ func (m *Model) downs(l *lane) [][2]float64 {
 		downs = append(downs, d)
 	}
 	return downs
+}
+
+// worksAfter reports whether an engine ran something after t.
+func (m *Model) worksAfter(engine int, t float64) bool {
+	return slices.ContainsFunc(m.lanes, func(l lane) bool { return l.engine == engine && l.last > t })
 }
 
 // faultHeads returns groups of errors: those of which, or all if it is nil.

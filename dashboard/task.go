@@ -13,6 +13,8 @@ type taskHead struct {
 	Error    *errorHead `json:"error,omitempty"`
 	Stdout   string     `json:"stdout,omitempty"`
 	Stderr   string     `json:"stderr,omitempty"`
+	Out      int64      `json:"stdout_bytes,omitempty"` // of all that it wrote
+	ErrOut   int64      `json:"stderr_bytes,omitempty"`
 	Command  []string   `json:"command,omitempty"`
 	Repro    string     `json:"repro,omitempty"`
 	Exit     *int       `json:"exit,omitempty"`
@@ -50,7 +52,7 @@ func (m *Model) describeFailure(h *taskHead, r *row) {
 	if ok {
 		h.Stdout, _, _ = m.faultText.get(d.stdout)
 		h.Stderr, _, _ = m.faultText.get(d.stderr)
-		h.Signal, h.PID = d.signal, d.pid
+		h.Signal, h.PID, h.Out, h.ErrOut = d.signal, d.pid, d.out, d.errOut
 		if d.exit != 0 {
 			h.Exit = &d.exit
 		}

@@ -167,27 +167,28 @@ func (c *collector) emit(ch *chain) error {
 		if !entry {
 			c.flows++
 			flow = c.flows
-			if entry = s.Queued > 0 && s.Queued <= s.Start; entry {
-				if err := c.add(item{kind: submission, at: µs(s.Queued), engine: small(s.Engine), flow: flow, phase: 's'},
-					c.fields().text("name", nameOf(s)).text("cat", "submit")); err != nil {
+			if s.Queued > 0 && s.Queued <= s.Start {
+				it := item{kind: submission, at: µs(s.Queued), engine: small(s.Engine)}
+				if entry = it.at < µs(s.Start); entry { // a flow must not begin where it ends
+					it.flow, it.ends = flow, flowOut
+				}
+				if err := c.add(it, c.fields().text("name", nameOf(s)).text("cat", "submit")); err != nil {
 					return err
 				}
 			}
 		}
-		var p phase
-		switch exit := i+1 < len(list) && leads(s, &list[i+1].span); {
-		case entry && exit:
-			p = 't'
-		case entry:
-			p = 'f'
-		case exit:
-			p = 's'
+		var e ends
+		if entry {
+			e |= flowIn
+		}
+		if i+1 < len(list) && leads(s, &list[i+1].span) {
+			e |= flowOut
 		}
 		var delay time.Duration
 		if next := i + 1; next < len(list) && list[next].span.Attempt == s.Attempt+1 {
 			delay = max(list[next].span.Queued-s.End, 0)
 		}
-		if err := c.attempt(a, delay, flow, p); err != nil {
+		if err := c.attempt(a, delay, flow, e); err != nil {
 			return err
 		}
 	}
@@ -202,13 +203,13 @@ func leads(a, b *record.Span) bool {
 }
 
 // attempt makes the slice of an attempt, after which there was a pause.
-func (c *collector) attempt(a *attempt, delay time.Duration, flow uint64, p phase) error {
+func (c *collector) attempt(a *attempt, delay time.Duration, flow uint64, e ends) error {
 	s := &a.span
 	it := item{
 		kind: slice, at: µs(s.Start), dur: max(µs(s.End)-max(µs(s.Start), 0), 0),
-		engine: small(s.Engine), worker: small(s.Worker), cpu: min(max(µs(s.CPU), 0), 1<<50), phase: p,
+		engine: small(s.Engine), worker: small(s.Worker), cpu: min(max(µs(s.CPU), 0), 1<<50), ends: e,
 	}
-	if p != 0 {
+	if e != 0 {
 		it.flow = flow
 	}
 	f := c.fields().text("name", nameOf(s)).text("cat", string(s.State)).open("args")
@@ -229,7 +230,7 @@ func (c *collector) attempt(a *attempt, delay time.Duration, flow uint64, p phas
 // refused makes the mark of a call that never ran.
 func (c *collector) refused(a *attempt) error {
 	s := &a.span
-	return c.add(item{kind: submission, at: µs(s.End), engine: small(s.Engine)},
+	return c.add(item{kind: refusal, at: µs(s.End), engine: small(s.Engine)},
 		c.fields().text("name", nameOf(s)).text("cat", string(s.State)).open("args").
 			text("item", a.item).integer("input", int64(s.Input)).
 			number("call", int64(s.Call)).text("error", c.errors[s.Err].Text).close())
@@ -255,7 +256,8 @@ func (c *collector) sample(l *record.Sample) error {
 	if err := put("tasks", f().integer("running", int64(l.Running)).integer("queued", int64(l.Queued)).close()); err != nil {
 		return err
 	}
-	if err := put("processors", f().float("in use", l.CPU).close()); err != nil {
+	// Perfetto misreads numbers of more than 19 digits, with the zeros at their front.
+	if err := put("processors", f().float("in use", math.Round(1000*l.CPU)/1000).close()); err != nil {
 		return err
 	}
 	if err := put("memory", f().integer("bytes", int64(l.RSS)).close()); err != nil {
@@ -455,11 +457,9 @@ func (t *trace) queue(engine int32) *track {
 func (t *trace) write(it item) error {
 	switch it.kind {
 	case submission:
-		if it.phase == 0 { // refused
-			t.put("i", &it, t.queue(it.engine), "t")
-			break
-		}
 		t.slice(&it, t.queue(it.engine))
+	case refusal:
+		t.put("i", &it, t.queue(it.engine), "t")
 	case slice:
 		t.slice(&it, t.place(&it))
 	case instant:
@@ -496,22 +496,23 @@ func (t *trace) put(ph string, it *item, on *track, scope string) {
 	t.event(f, it.tail)
 }
 
-// slice writes a slice, and after it, while it is the innermost one of its track, the
-// flow that it has a part in.
+// slice writes a slice with the ends of its arrows. They could be events of their own, and
+// would then go to the innermost slice on the track at their time: to the wrong one, where
+// two begin in the same microsecond.
 func (t *trace) slice(it *item, on *track) {
 	pid := t.pid(it.engine)
 	f := t.begin("X").integer("pid", int64(pid)).integer("tid", int64(on.id)).integer("ts", it.at).integer("dur", it.dur)
 	if it.cpu > 0 {
 		f.integer("tts", on.begun).integer("tdur", it.cpu)
 	}
+	if it.ends != 0 {
+		f.text("bind_id", "0x"+strconv.FormatUint(it.flow, 16))
+	}
+	if it.ends&flowIn != 0 {
+		f.yes("flow_in")
+	}
+	if it.ends&flowOut != 0 {
+		f.yes("flow_out")
+	}
 	t.event(f, it.tail)
-	if it.phase == 0 {
-		return
-	}
-	f = t.begin(string(rune(it.phase))).integer("pid", int64(pid)).integer("tid", int64(on.id)).integer("ts", it.at).
-		text("cat", "call").text("name", "call").integer("id", int64(it.flow))
-	if it.phase == 'f' {
-		f.text("bp", "e")
-	}
-	t.event(f, nil)
 }

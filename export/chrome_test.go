@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,9 +29,11 @@ type event struct {
 	Name string
 	Cat  string
 	Args map[string]any
-	ID   json.Number
-	Bp   string
 	S    string
+
+	Flow string `json:"bind_id"`
+	In   bool   `json:"flow_in"`
+	Out  bool   `json:"flow_out"`
 }
 
 type chromeTrace struct {
@@ -57,8 +60,7 @@ type validator struct {
 	threads   map[int64]int64   // their processes
 	open      map[int64][]int64 // the ends of slices, by thread
 	clocks    map[int64]int64   // the last thread time stamp
-	latest    map[int64]event   // the last slice
-	flows     map[int64]string  // the phases so far
+	flows     map[string]event  // their last slices
 }
 
 func (v *validator) errorf(format string, args ...any) {
@@ -78,7 +80,7 @@ func validate(text []byte) (chromeTrace, []string) {
 	}
 	v := &validator{
 		processes: make(map[int64]bool), threads: make(map[int64]int64), open: make(map[int64][]int64),
-		clocks: make(map[int64]int64), latest: make(map[int64]event), flows: make(map[int64]string),
+		clocks: make(map[int64]int64), flows: make(map[string]event),
 	}
 	if tr.DisplayTimeUnit != "ms" {
 		v.errorf("the time unit is %q", tr.DisplayTimeUnit)
@@ -97,9 +99,9 @@ func validate(text []byte) (chromeTrace, []string) {
 		now = ts
 		v.event(e, ts)
 	}
-	for id, phases := range v.flows {
-		if !strings.HasPrefix(phases, "s") || !strings.HasSuffix(phases, "f") || strings.Trim(phases[1:len(phases)-1], "t") != "" {
-			v.errorf("flow %d has the phases %q", id, phases)
+	for id, last := range v.flows {
+		if last.Out {
+			v.errorf("flow %s leads from %s to nowhere", id, last.Name)
 		}
 	}
 	return tr, v.mistakes
@@ -166,20 +168,6 @@ func (v *validator) event(e event, ts int64) {
 				v.errorf("counter %s is %v", k, x)
 			}
 		}
-	case "s", "t", "f":
-		id := v.integer("id", e.ID, 62)
-		// The importer gives the flow to the innermost slice that is open on the thread:
-		// that must be the one which was written just before.
-		if last, ok := v.latest[tid]; !ok || last.TS != e.TS || len(v.open[tid]) == 0 {
-			v.errorf("flow %d has no slice to bind to", id)
-		}
-		if e.Ph == "f" && e.Bp != "e" {
-			v.errorf("flow %d would bind to the next slice", id)
-		}
-		if strings.HasSuffix(v.flows[id], "f") {
-			v.errorf("flow %d goes on after its end", id)
-		}
-		v.flows[id] += e.Ph
 	default:
 		v.errorf("phase %q", e.Ph)
 	}
@@ -195,7 +183,7 @@ func (v *validator) slice(e event, tid, ts int64) {
 		v.errorf("[%d, %d] does not nest on thread %d, where one is open until %d", ts, end, tid, stack[n-1])
 	}
 	v.open[tid] = append(stack, end)
-	v.latest[tid] = e
+	v.flow(e)
 	if (e.Tts == "") != (e.Tdur == "") {
 		v.errorf("tts without tdur")
 	}
@@ -207,6 +195,30 @@ func (v *validator) slice(e event, tid, ts int64) {
 		}
 		v.integer("tdur", e.Tdur, 62)
 	}
+}
+
+// flow deals with the ends of arrows that a slice has. Of slices that begin at the same
+// time the importer takes the longest first, so that an arrow between them may end before
+// it begins.
+func (v *validator) flow(e event) {
+	if e.Flow == "" {
+		if e.In || e.Out {
+			v.errorf("an arrow of no flow")
+		}
+		return
+	}
+	if n, err := strconv.ParseUint(e.Flow, 0, 64); err != nil || n == 0 || !strings.HasPrefix(e.Flow, "0x") || !e.In && !e.Out {
+		v.errorf("flow %q, which is no hexadecimal number, or no arrow of one", e.Flow)
+	}
+	switch before, goes := v.flows[e.Flow]; {
+	case e.In && !before.Out:
+		v.errorf("flow %s comes from nowhere", e.Flow)
+	case e.In && before.TS == e.TS:
+		v.errorf("flow %s takes no time", e.Flow)
+	case !e.In && goes:
+		v.errorf("flow %s begins again", e.Flow)
+	}
+	v.flows[e.Flow] = e
 }
 
 // traceOf exports a record and validates the trace.
@@ -243,10 +255,13 @@ func TestValidator(t *testing.T) {
 		{"order", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a"},{"ph":"X","pid":1,"tid":7,"ts":1,"dur":9,"name":"b"}`, "after one at 2"},
 		{"fraction", `{"ph":"X","pid":1.5,"tid":7,"ts":2,"dur":5,"name":"a"}`, "must be a whole number"},
 		{"unknown thread", `{"ph":"X","pid":1,"tid":8,"ts":2,"dur":5,"name":"a"}`, "has no name"},
-		{"no end", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a"},{"ph":"s","pid":1,"tid":7,"ts":2,"id":1,"name":"f"}`, `phases "s"`},
-		{"no beginning", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a"},{"ph":"f","bp":"e","pid":1,"tid":7,"ts":2,"id":1,"name":"f"}`, `phases "f"`},
-		{"no slice", `{"ph":"s","pid":1,"tid":7,"ts":2,"id":1,"name":"f"}`, "no slice to bind to"},
-		{"next slice", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a"},{"ph":"s","pid":1,"tid":7,"ts":2,"id":1,"name":"f"},{"ph":"f","pid":1,"tid":7,"ts":2,"id":1,"name":"f"}`, "next slice"},
+		{"flow", `{"ph":"X","pid":1,"tid":7,"ts":1,"dur":1,"name":"a","bind_id":"0x1","flow_out":true},{"ph":"X","pid":1,"tid":7,"ts":2,"dur":4,"name":"b","bind_id":"0x1","flow_in":true}`, ""},
+		{"no end", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a","bind_id":"0x1","flow_out":true}`, "to nowhere"},
+		{"no beginning", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a","bind_id":"0x1","flow_in":true}`, "from nowhere"},
+		{"at once", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":0,"name":"a","bind_id":"0x1","flow_out":true},{"ph":"X","pid":1,"tid":7,"ts":2,"dur":4,"name":"b","bind_id":"0x1","flow_in":true}`, "takes no time"},
+		{"no flow", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a","flow_out":true}`, "of no flow"},
+		{"no number", `{"ph":"X","pid":1,"tid":7,"ts":2,"dur":5,"name":"a","bind_id":"7","flow_out":true},{"ph":"X","pid":1,"tid":7,"ts":8,"dur":5,"name":"a","bind_id":"7","flow_in":true}`, "no hexadecimal number"},
+		{"event", `{"ph":"s","pid":1,"tid":7,"ts":2,"id":1,"name":"f"}`, `phase "s"`},
 		{"text counter", `{"ph":"C","pid":1,"ts":2,"name":"a","args":{"x":"1"}}`, "counter x"},
 		{"scope", `{"ph":"i","pid":1,"ts":2,"name":"a","s":"t"}`, "scope"},
 		{"metadata", `{"ph":"M","pid":1,"name":"process_labels","args":{"labels":"x"}}`, "not known to the importer"},
@@ -328,8 +343,11 @@ func TestChromeFlow(t *testing.T) {
 		var flow []string
 		items := 0
 		for _, e := range tr.TraceEvents {
-			if e.Ph == "s" || e.Ph == "t" || e.Ph == "f" {
-				flow = append(flow, fmt.Sprint(e.Ph, e.TS))
+			if e.In {
+				flow = append(flow, fmt.Sprint("in", e.TS))
+			}
+			if e.Out {
+				flow = append(flow, fmt.Sprint("out", e.TS))
 			}
 			if e.Args["item"] == "x" {
 				items++
@@ -338,7 +356,7 @@ func TestChromeFlow(t *testing.T) {
 		if strings.Count(string(text), `"retry_after_us":2000`) != 1 {
 			t.Errorf("the pause of 2 ms is not in\n%s", text)
 		}
-		if got, want := strings.Join(flow, " "), "s1000 t2000 t6000 f9000"; got != want || items != 3 {
+		if got, want := strings.Join(flow, " "), "out1000 in2000 out2000 in6000 out6000 in9000"; got != want || items != 3 {
 			t.Errorf("the flow is %q, and %d attempts have their input, want %q, and 3", got, items, want)
 		}
 		if first == "" {

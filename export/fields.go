@@ -45,6 +45,13 @@ func (f *fields) integer(name string, n int64) *fields {
 	return f
 }
 
+// yes adds true.
+func (f *fields) yes(name string) *fields {
+	f.key(name)
+	f.b = append(f.b, "true"...)
+	return f
+}
+
 // float adds a number that need not be whole. What JSON cannot say becomes 0.
 func (f *fields) float(name string, x float64) *fields {
 	f.key(name)

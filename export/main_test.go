@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -11,10 +12,23 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/record"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	multiprocessing.Main()
+	// The goroutine that starts processes never ends. It is started here, so that no test
+	// takes it for a leak.
+	p, err := multiprocessing.Start(context.Background(), fragile, 1)
+	if err == nil {
+		err = p.Join(context.Background())
+	}
+	if err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+}
 
 var update = flag.Bool("update", false, "write the golden files anew")
 

@@ -12,15 +12,28 @@ import (
 
 	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/asyncio"
+	"github.com/go-braid/braid/multiprocessing"
 	"github.com/go-braid/braid/record"
 	"github.com/go-braid/braid/strand"
 	"github.com/go-braid/braid/threading"
 )
 
-// The record of engines at work, with tasks that wait for others of their own pool, fail
-// and are repeated, makes a sound trace that lacks none of them.
-func TestExportsOfARun(t *testing.T) {
-	const n = 200
+// fragile ends the process that runs it, if its argument is 0.
+var fragile = braid.Define("fragile", func(_ context.Context, i int) (int, error) {
+	if i == 0 {
+		os.Exit(9)
+	}
+	return i, nil
+})
+
+// runCalls is how many calls recordRun makes on threads, and on coroutines.
+const runCalls = 200
+
+// recordRun returns the record of engines at work: threads and coroutines, with tasks that wait
+// for others of their own pool, fail and are repeated, and processes, of which one dies.
+func recordRun(t *testing.T) []byte {
+	t.Helper()
+	const n = runCalls
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "run.ndjson")
 	log, err := record.Create(path, record.Run{Name: "test"}, record.Config{})
@@ -60,6 +73,19 @@ func TestExportsOfARun(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	processes, err := multiprocessing.NewPool(multiprocessing.Config{Workers: 2, Listener: log.Listener(record.Engine{Kind: "processes", Limit: 2})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		_, err := braid.Submit(ctx, processes, fragile, i, braid.Index(i)).Await(ctx)
+		if _, crashed := errors.AsType[*braid.CrashError](err); crashed != (i == 0) {
+			t.Errorf("process %d: %v", i, err)
+		}
+	}
+	if err := processes.Close(ctx); err != nil {
+		t.Error(err)
+	}
 	if err := log.Close(record.End{Verdict: "failed", OK: n, Failed: n, Total: 2 * n}); err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +94,13 @@ func TestExportsOfARun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return rec
+}
+
+// The record of a run makes a sound trace that lacks none of its attempts.
+func TestExportsOfARun(t *testing.T) {
+	const n = runCalls
+	rec := recordRun(t)
 	_, tr := traceOf(t, rec, sortMemory)
 	_, pieces := traceOf(t, rec, 4096)
 	got := make(map[string]int)
@@ -77,7 +110,10 @@ func TestExportsOfARun(t *testing.T) {
 		}
 	}
 	// On each engine n/2 succeed with an inner one, and n/2 fail twice.
-	for what, want := range map[string]int{"outer ok": n, "outer error": 2 * n, "inner ok": n, "outer submit": 2 * n, "inner submit": n} {
+	for what, want := range map[string]int{
+		"outer ok": n, "outer error": 2 * n, "inner ok": n, "outer submit": 2 * n, "inner submit": n,
+		"fragile ok": 3, "fragile crash": 1,
+	} {
 		if got[what] != want {
 			t.Errorf("the trace has %d × %s, want %d: %v", got[what], what, want, got)
 		}
@@ -86,8 +122,8 @@ func TestExportsOfARun(t *testing.T) {
 		t.Errorf("sorted in pieces it has %d events, else %d", len(pieces.TraceEvents), len(tr.TraceEvents))
 	}
 	_, rows := tableOf(t, rec, CSVConfig{})
-	if len(rows) != 1+4*n || !slices.Equal(rows[0], columns) {
-		t.Errorf("the table has %d rows, want %d", len(rows), 1+4*n)
+	if len(rows) != 1+4*n+4 || !slices.Equal(rows[0], columns) {
+		t.Errorf("the table has %d rows, want %d", len(rows), 1+4*n+4)
 	}
 	report := reportOf(t, rec)
 	if want := "- **200×** (and 200× before a retry) error `odd`"; !bytes.Contains([]byte(report), []byte(want)) {

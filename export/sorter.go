@@ -21,6 +21,7 @@ type kind uint8
 
 const (
 	submission kind = iota // a call was handed to its engine
+	refusal                // and the engine did not take it
 	slice                  // an attempt
 	instant                // on the track of a worker
 	enginewide             // an instant of an engine
@@ -28,9 +29,14 @@ const (
 	counter
 )
 
-// phase says which part in the chain of a call's slices one of them has, in the letters
-// of the format: s begins it, t goes on, f ends it.
-type phase byte
+// ends says which ends of arrows a slice has: they lead from each slice of a call to the
+// next.
+type ends byte
+
+const (
+	flowIn ends = 1 << iota
+	flowOut
+)
 
 // An item is an event of the trace that is not written yet, because its place in the
 // order or its track is not known.
@@ -42,7 +48,7 @@ type item struct {
 	engine  int32  // its number in the record, from 1
 	worker  int32  // 0: none, or any
 	kind    kind
-	phase   phase
+	ends    ends
 	tail    []byte // what the event has besides its time and its place, in JSON
 }
 
@@ -207,7 +213,7 @@ func (f *inFile) next() (item, error) {
 	if b, err = f.r.ReadByte(); err != nil {
 		return it, torn(err)
 	}
-	it.phase = phase(b)
+	it.ends = ends(b)
 	var n [8]uint64
 	for i := range n {
 		if n[i], err = binary.ReadUvarint(f.r); err != nil {
@@ -231,7 +237,7 @@ func torn(err error) error {
 
 // append adds to b what next reads.
 func (it *item) append(b []byte) []byte {
-	b = append(b, byte(it.kind), byte(it.phase))
+	b = append(b, byte(it.kind), byte(it.ends))
 	for _, n := range [...]uint64{
 		uint64(it.at), uint64(it.dur), it.seq, it.flow, uint64(it.cpu),
 		uint64(uint32(it.engine)), uint64(uint32(it.worker)), uint64(len(it.tail)),

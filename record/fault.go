@@ -167,7 +167,10 @@ const maxMask = 2 << 10
 // durations, addresses, quoted words and names of files.
 func mask(text, input string) string {
 	text = cut(text, maxMask)
-	if len(input) >= 2 && len(input) <= maxMask {
+	// One that is a number is masked as all numbers are, so that it is the same as others.
+	var number bytes.Buffer
+	maskWord(&number, cut(input, maxMask))
+	if len(input) >= 2 && len(input) <= maxMask && number.String() != "#" {
 		text = strings.ReplaceAll(text, input, "\x00")
 	}
 	var b bytes.Buffer

@@ -2,11 +2,13 @@ package record_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -334,6 +336,7 @@ func TestFingerprint(t *testing.T) {
 		{"input seven-of-nine is odd", "input eight-of-nine is odd"},
 		{"outcome 7: a says something", "outcome 7: b says something else"},
 		{"outcome 8: a says something"},
+		{"input 3 has code 3", "input 12 has code 3", "input 45 has code 12"},
 	}
 	n := 0
 	for _, group := range same {
@@ -410,5 +413,72 @@ func TestBadError(t *testing.T) {
 	}
 	if es := of[*record.Error](f.lines(t)); len(es) != 1 || !strings.Contains(es[0].Text, "badError") {
 		t.Errorf("the failures are %+v; want one that names the type", es)
+	}
+}
+
+// What was stopped has not failed by itself; a failure that wraps what was stopped has.
+func TestStopped(t *testing.T) {
+	var f file
+	l := record.NewLog(&f, record.Run{}, record.Config{})
+	ex := engine.NewSerial(l.Listener(record.Engine{Name: "serial"}))
+	stopped := func(cause error) error {
+		return &engine.InterruptedError{Err: fmt.Errorf("exit status 1, stopped: %w", cause), Cause: cause}
+	}
+	limit := stopped(&engine.TimeoutError{Limit: time.Second, Phase: engine.PhaseRun})
+	want := []record.State{record.StateTimeout, record.StateCancelled, record.StateError}
+	for _, err := range []error{limit, stopped(errDisk), fmt.Errorf("other: %w", limit)} {
+		_, _ = braid.Go(bg, ex, func(context.Context) (int, error) { return 0, err }).Await(bg)
+	}
+	if err := l.Close(record.End{}); err != nil {
+		t.Fatal(err)
+	}
+	var got []record.State
+	spans := of[*record.Span](f.lines(t))
+	slices.SortFunc(spans, func(a, b *record.Span) int { return cmp.Compare(a.Call, b.Call) })
+	for _, s := range spans {
+		got = append(got, s.State)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the attempts are %v, want %v", got, want)
+	}
+}
+
+// What has ended on a worker is told before what it does now: who reads the log while it
+// grows sees the worker do one thing at a time.
+func TestEndedBeforeBegun(t *testing.T) {
+	var f file
+	l := record.NewLog(&f, record.Run{}, record.Config{})
+	pool := threading.NewPool(threading.Config{Workers: 1, Listener: l.Listener(record.Engine{Name: "threads"})})
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	first := braid.Go(bg, pool, func(context.Context) (int, error) { return 1, nil })
+	second := braid.Go(bg, pool, func(context.Context) (int, error) {
+		close(begun)
+		<-goOn
+		return 2, nil
+	})
+	<-begun
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, line := range f.lines(t) {
+		switch line.(type) {
+		case *record.Span:
+			order = append(order, "ended")
+		case *record.Start:
+			order = append(order, "begun")
+		}
+	}
+	if !slices.Equal(order, []string{"ended", "begun"}) {
+		t.Errorf("the log tells %v", order)
+	}
+	close(goOn)
+	for _, future := range []*braid.Future[int]{first, second} {
+		if _, err := future.Await(bg); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := errors.Join(pool.Close(bg), l.Close(record.End{})); err != nil {
+		t.Error(err)
 	}
 }

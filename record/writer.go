@@ -110,12 +110,13 @@ func (w *writer) all(thorough bool, end *End) bool {
 		}
 	}
 	w.waiting() // after the notes were taken: what they mean stands there
-	w.put(w.starts)
 	for i, k := range w.full {
 		w.notes(k)
 		l.chunks.release(k)
 		w.full[i] = nil
 	}
+	// What has ended comes first: whoever reads on sees each worker do one thing at a time.
+	w.put(w.starts)
 	if c.running > 0 && now >= w.next {
 		w.sample(now, &c)
 	}

@@ -72,6 +72,7 @@ function Hero(): JSX.Element {
         }
       },
       view: () => state.writeAddress(),
+      pin: (lane) => state.pin(lane),
       painted: () => (state.painted.value = performance.now()),
       follow: (on) => {
         state.follow.value = on;
@@ -214,7 +215,7 @@ function Help(): JSX.Element | null {
           {([
             ["wheel", "scroll the lanes; over the counters: zoom"], ["Ctrl wheel", "zoom where the pointer is"], ["drag", "move"],
             ["Shift drag", "sum up a stretch of time; on the axis without Shift"], ["click", "inspect a task"],
-            ["double click", "zoom to a task; over the counters: all"], ["top strip", "move the window over the whole run"],
+            ["double click", "zoom to a task; over the counters: all"], ["top strip", "move the window over the whole run"], ["lane's name", "keep the lane in sight, or let it go"],
           ] as const).map(([k, what]) => <div key={k}><dt>{k}</dt><dd>{what}</dd></div>)}
           <div class="signs">
             <p><i class="sign sign-fail">✕</i> failed</p><p><i class="sign sign-crash" /> crashed: a notch</p>

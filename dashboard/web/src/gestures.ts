@@ -1,5 +1,4 @@
 // What a person does to the timeline with a pointer: a mouse, a pen, or fingers.
-import { rowAt } from "./layout";
 import { axisHeight, mapHeight, type View } from "./scene";
 import type { Timeline } from "./timeline";
 
@@ -167,10 +166,13 @@ export class Gestures {
       }
       return;
     }
-    const top = this.tl.lanesTop();
-    const row = p.y >= top ? rowAt(this.tl.rows(), p.y - top + this.tl.scroll) : null;
-    if (row?.foldable && p.x < this.tl.gutter) {
+    const row = p.x < this.tl.gutter ? this.tl.rowUnder(p.y) : null;
+    if (row?.foldable) {
       this.tl.fold(row.key, !row.closed);
+      return;
+    }
+    if (row?.kind === "slot") {
+      this.tl.events.pin(row.lane);
       return;
     }
     const span = this.tl.hit(p.x, p.y);

@@ -29,14 +29,15 @@ interface Part {
 
 function partsOf(m: Model): { parts: Part[]; total: number; known: boolean } {
   const c = m.head.counts;
+  const live = m.head.state === "running";
   const parts: Part[] = [
     { key: "ok", name: "ok", n: c.ok ?? 0, mark: "✓" },
     { key: "retried", name: "ok after a retry", n: c.retried ?? 0, mark: "↻" },
     { key: "failed", name: "failed", n: c.failed ?? 0, mark: "✕" },
     { key: "stopped", name: "stopped", n: c.stopped ?? 0, mark: "■" },
-    { key: "skipped", name: "skipped", n: c.skipped ?? 0, mark: "–" },
-    { key: "running", name: "running", n: c.running ?? 0, mark: "▶" },
-    { key: "queued", name: "queued", n: c.queued ?? 0, mark: "·" },
+    { key: "skipped", name: "not tried", n: c.skipped ?? 0, mark: "–" },
+    { key: "running", name: live ? "running" : "unfinished", n: c.running ?? 0, mark: "▶" },
+    { key: "queued", name: live ? "queued" : "not begun", n: c.queued ?? 0, mark: "·" },
   ];
   const sum = parts.reduce((a, p) => a + p.n, 0);
   const known = m.head.inputs.total > 0;
@@ -97,7 +98,7 @@ function Numbers({ m }: { m: Model }): JSX.Element {
       <div title={running ? "Inputs a second: in the last seconds, and in all" : "Inputs a second"}>
         <dt>rate</dt>
         <dd>
-          {running && rates.recent === rates.recent ? <>{format.rate(rates.recent, 1e6)} <small>Ø {format.rate(rates.mean, 1e6)}</small></> : format.rate(done, elapsed)}
+          {running && rates.recent === rates.recent ? <>{format.rate(rates.recent, 1e6)} <small>Ø {format.rate(rates.mean, 1e6)}</small></> : done > 0 ? format.rate(done, elapsed) : "–"}
         </dd>
       </div>
     </dl>
@@ -163,11 +164,11 @@ export function Header(): JSX.Element {
         <div class="name">
           <h1 title={run.args?.length ? format.shell(run.args) : name}>{name}</h1>
           <p>
-            {engines.length === 0 ? "no engine yet" : engines.map((e, k) => (
+            {engines.length === 0 ? (m.head.state === "running" ? "no engine yet" : "no engine") : engines.map((e) => (
               <button
                 key={e.e} type="button" class="engine" title={m.head.decision || e.why ? "Why this engine" : e.kind}
                 onClick={() => (state.decision.value = true)}
-              >{k > 0 ? " " : ""}{e.name}{e.limit ? <span> ×{format.count(e.limit)}</span> : null}</button>
+              >{e.name}{e.limit ? <span> ×{format.count(e.limit)}</span> : null}</button>
             ))}
             {run.wall && <time dateTime={run.wall}>{format.date(run.wall)}</time>}
           </p>

@@ -37,6 +37,23 @@ function Text({ title, text, command }: { title: string; text: string; command?:
   );
 }
 
+/** What an attempt wrote, as much of it as the record has. */
+function Output({ name, text, bytes, file }: { name: string; text: string; bytes?: number | undefined; file: string }): JSX.Element {
+  const kept = new TextEncoder().encode(text).length;
+  const cut = (bytes ?? 0) > kept;
+  return (
+    <section class="text">
+      <h3>
+        {name}
+        {cut && <small title="braid run --results DIR keeps all of it">the last {format.bytes(kept)} of {format.bytes(bytes!)}</small>}
+        <Copy text={text} />
+        <button type="button" class="copy" title={`Save it as a file${cut ? ", as far as it was recorded" : ""}`} onClick={() => state.save(file, text)}>save</button>
+      </h3>
+      <pre tabIndex={0} aria-label={name}>{text}</pre>
+    </section>
+  );
+}
+
 export function StateBadge({ m, span }: { m: Model; span: number }): JSX.Element {
   const s = m.state[span]!;
   const low = s & 15;
@@ -95,11 +112,15 @@ function Task({ m, span }: { m: Model; span: number }): JSX.Element {
       <div class="side-head">
         <StateBadge m={m} span={span} />
         <button type="button" class="copy" title="Show it as large as it fits (F)" onClick={() => state.parts.timeline?.fitTime(m.start[span]!, m.endOf(span))}>zoom to</button>
+        <button
+          type="button" class="copy" aria-pressed={state.pins.value.includes(m.laneKey(m.lane[span]!))} title="Keep its lane in sight, above the others (T)"
+          onClick={() => state.pin(m.lane[span]!)}
+        >pin lane</button>
         <button type="button" class="close" aria-label="close" onClick={() => state.select(-1)}>×</button>
       </div>
       <h2 class="subject">{m.label(span)}</h2>
       <p class="where">{m.taskName(span)} · {m.laneName(m.lane[span]!)} · {format.at(m.start[span]!, 1000)}{m.head.run.wall ? ` · ${format.clock(m.head.run.wall, m.start[span]!)}` : ""}</p>
-      <p class="took"><b>{format.duration(m.duration(span))}</b>{runs ? " so far" : ""}</p>
+      <p class="took"><b>{format.duration(m.duration(span))}</b>{!runs ? "" : m.head.state === "running" ? " so far" : " when the run ended"}</p>
       <Breakdown m={m} span={span} />
       {(details?.exit !== undefined || details?.signal) && (
         <dl class="fields">
@@ -125,15 +146,16 @@ function Task({ m, span }: { m: Model; span: number }): JSX.Element {
         <section class="text failure">
           <h3>
             {error?.kind ?? "error"}
-            {error && <button type="button" class="copy" title="All tasks that failed so" onClick={() => state.search(`error:${error.print}`)}>{format.count(error.count)} alike</button>}
+            {error && error.count > 1 && <button type="button" class="copy" title="All attempts that failed so" onClick={() => state.search(`error:${error.print}`)}>all {format.count(error.count)}</button>}
             <Copy text={stack ? `${errorText}\n\n${stack}` : errorText} />
           </h3>
           <pre tabIndex={0}>{errorText}</pre>
           {stack && <details><summary>stack</summary><pre tabIndex={0}>{stack}</pre></details>}
         </section>
       )}
-      {details?.stderr && <Text title="stderr, its end" text={details.stderr} />}
-      {details?.stdout && <Text title="stdout, its end" text={details.stdout} />}
+      {(["stderr", "stdout"] as const).map((name) => details?.[name] && (
+        <Output key={name} name={name} text={details[name]} bytes={details[`${name}_bytes`]} file={`${m.input[span]! + 1}.${m.attempt[span]}.${name}.txt`} />
+      ))}
       {input !== undefined && <Text title={details?.cut ? `input ${m.input[span]! + 1}, its beginning` : `input ${m.input[span]! + 1}`} text={input} />}
       {command && <Text title="command" text={command} command />}
       {details?.repro && <Text title="run it alone" text={details.repro} command />}

@@ -14,6 +14,7 @@ export const keyHelp: readonly (readonly [string, string])[] = [
   ["L", "follow the run live"],
   ["G", "group by lane, task or state"],
   ["C", "fold or unfold the lanes"],
+  ["T", "keep the lane of the task in sight, or let it go"],
   ["X", "collapse idle time"],
   ["I", "show or hide the inspector"],
   ["/", "filter"],
@@ -69,6 +70,10 @@ export function press(e: KeyboardEvent): boolean {
       break;
     }
     case "c": tl.foldAll(!tl.anyFolded()); break;
+    case "t":
+      if (state.selected.value >= 0) state.pin(m.lane[state.selected.value]!);
+      else state.say("select a task first: its lane is kept in sight");
+      break;
     case "x":
       state.idle.value = !state.idle.value;
       tl.setCollapseIdle(state.idle.value);

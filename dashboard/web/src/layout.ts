@@ -35,24 +35,27 @@ export interface Row {
   group: Group | null;
   closed: boolean; // a group whose rows are not shown, or that has none
   foldable: boolean;
+  pinned: boolean; // kept in sight: above the others, which scroll below it
 }
 
 export interface Layout {
   rows: Row[];
   height: number;
+  pinned: number; // the height of the pinned rows, which come first
   rowOfLane: Int32Array; // the row that shows a lane: its slot, or the closed group around it
 }
 
 /**
  * Lays out the rows. folded says of a group whether it is closed; room is the height that
- * there is: rows grow into what is left of it, within bounds.
+ * there is: rows grow into what is left of it, within bounds. Of the lanes that are pinned,
+ * those that find room in half of that come first.
  */
-export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean, room = 0): Layout {
+export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: number) => boolean, room = 0, pins: readonly string[] = []): Layout {
   const rows: Row[] = [];
   const rowOfLane = new Int32Array(m.head.lanes.length).fill(-1);
   let y = 0;
-  const push = (row: Omit<Row, "y">): void => {
-    rows.push({ ...row, y });
+  const push = (row: Omit<Row, "y" | "pinned">, pinned = false): void => {
+    rows.push({ ...row, y, pinned });
     y += row.h;
   };
   const area = (key: string, label: string, note: string, keep: Group["keep"]): void =>
@@ -63,7 +66,7 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
 
   if (by === "task") {
     m.head.tasks.forEach((name, t) => area("t" + t, name, "", (i) => m.task[i] === t));
-    return grow({ rows, height: y, rowOfLane }, room);
+    return grow({ rows, height: y, pinned: 0, rowOfLane }, room);
   }
   if (by === "state") {
     const some = new Set<number>();
@@ -80,9 +83,19 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
       const note = isRetried(s) ? "tried again" : isFailure(s) ? "failed" : "";
       area("s" + s, name, note, (i) => m.state[i] === s);
     }
-    return grow({ rows, height: y, rowOfLane }, room);
+    return grow({ rows, height: y, pinned: 0, rowOfLane }, room);
   }
 
+  const slot = (lane: number, label: string, depth: number, pinned: boolean): void => {
+    rowOfLane[lane] = rows.length;
+    push({ kind: "slot", key: "l" + lane, label, note: "", depth, h: slotHeight, lane, group: null, closed: false, foldable: false }, pinned);
+  };
+  const byKey = new Map(pins.length > 0 ? m.head.lanes.map((_, lane) => [m.laneKey(lane), lane] as const) : []);
+  const pinned = pins.flatMap((key) => byKey.get(key) ?? []);
+  for (const lane of pinned.slice(0, room > 0 ? Math.floor(room / 2 / slotHeight) : pinned.length)) {
+    const engine = m.head.engines.length > 1 ? m.head.engines[m.head.lanes[lane]!.engine]!.name + " " : "";
+    slot(lane, engine + m.laneName(lane), 0, true);
+  }
   for (const [e, processes] of lanesByProcess(m)) {
     const engine = m.head.engines[e];
     const lanes = [...processes.values()].reduce((sum, list) => sum + list.length, 0);
@@ -113,16 +126,13 @@ export function layOut(m: Model, by: Grouping, folded: (key: string, lanes: numb
         });
       }
       for (const lane of list) {
-        rowOfLane[lane] = owner >= 0 ? owner : rows.length;
-        if (owner >= 0) continue;
-        push({
-          kind: "slot", key: "l" + lane, label: m.laneName(lane), note: "", depth: apart ? 2 : 1,
-          h: slotHeight, lane, group: null, closed: false, foldable: false,
-        });
+        if (rowOfLane[lane]! >= 0) continue; // pinned
+        if (owner >= 0) rowOfLane[lane] = owner;
+        else slot(lane, m.laneName(lane), apart ? 2 : 1, false);
       }
     }
   }
-  return grow({ rows, height: y, rowOfLane }, room);
+  return grow({ rows, height: y, pinned: 0, rowOfLane }, room);
 }
 
 // Lanes share the room that is left; where there are none, areas do.
@@ -135,10 +145,11 @@ function grow(l: Layout, room: number): Layout {
     for (const r of rows) r.h += more;
     left -= more * rows.length;
   }
-  l.height = 0;
+  l.height = l.pinned = 0;
   for (const r of l.rows) {
     r.y = l.height;
     l.height += r.h;
+    if (r.pinned) l.pinned = l.height;
   }
   return l;
 }

@@ -180,9 +180,16 @@ export class Model {
     return /^\d+$/.test(label) ? `lane ${label}` : label;
   }
 
+  /** Names a lane for good: its number may become another one when the run is told anew. */
+  laneKey(lane: number): string {
+    const l = this.head.lanes[lane];
+    return l ? `${l.engine} ${this.laneName(lane)}` : "";
+  }
+
   /** What became of span i, in a word. */
   stateName(i: number): string {
     const s = this.state[i]! & 15;
+    if (s === State.running && this.head.state !== "running") return "unfinished";
     if (s === State.ok && this.attempt[i]! > 1) return "ok, retried";
     return (stateNames[s] ?? "unknown") + (isRetried(this.state[i]!) ? ", tried again" : "");
   }
@@ -236,6 +243,11 @@ export class Model {
     return this.retriedCalls().get(this.call[i]!) ?? [i];
   }
 
+  /** Reports whether span i is of an attempt that ran, or runs: what was refused is on no lane. */
+  ran(i: number): boolean {
+    return (this.state[i]! & 15) !== State.refused;
+  }
+
   /** The steps of those spans that keep accepts; all without it. */
   steps(keep?: (i: number) => boolean): Steps {
     const order = this.byStart();
@@ -250,14 +262,14 @@ export class Model {
     const sizes = new Uint32Array(lanes);
     for (let i = 0; i < this.n; i++) {
       const lane = this.lane[i]!;
-      if (lane < lanes && (!keep || keep(i))) sizes[lane]!++;
+      if (lane < lanes && this.ran(i) && (!keep || keep(i))) sizes[lane]!++;
     }
     const tracks = Array.from(sizes, (size) => new Track(size));
     const order = this.byStart();
     for (let k = 0; k < order.length; k++) {
       const i = order[k]!;
       const lane = this.lane[i]!;
-      if (lane >= lanes || (keep && !keep(i))) continue;
+      if (lane >= lanes || !this.ran(i) || (keep && !keep(i))) continue;
       const e = this.end[i]!;
       tracks[lane]!.add(i, this.start[i]!, e === e ? e : Infinity, isFailure(this.state[i]!));
     }
@@ -336,7 +348,7 @@ export class Model {
       const end = e === e ? e : Infinity;
       if (i >= this.n) {
         this.n = i + 1;
-        track?.add(i, this.start[i]!, end, isFailure(this.state[i]!));
+        if (this.ran(i)) track?.add(i, this.start[i]!, end, isFailure(this.state[i]!));
       } else {
         track?.update(i, this.start[i]!, end, isFailure(this.state[i]!));
       }

@@ -32,7 +32,7 @@ export function paintOverlay(v: Scene, canvas: HTMLCanvasElement, quiet: boolean
   c.beginPath();
   c.rect(left, top, v.width - left, v.height - top);
   c.clip();
-  if (v.selected >= 0 && v.selected < m.n) paintSelected(v, c, s, top);
+  if (v.selected >= 0 && v.selected < m.n) paintSelected(v, c, s);
   c.restore();
 
   const strips = v.strips();
@@ -67,7 +67,7 @@ export function paintOverlay(v: Scene, canvas: HTMLCanvasElement, quiet: boolean
   }
 }
 
-function paintSelected(v: Scene, c: CanvasRenderingContext2D, s: Scale, top: number): void {
+function paintSelected(v: Scene, c: CanvasRenderingContext2D, s: Scale): void {
   const m = v.m!;
   const t = v.theme;
   const i = v.selected;
@@ -75,8 +75,14 @@ function paintSelected(v: Scene, c: CanvasRenderingContext2D, s: Scale, top: num
   if (!row) return;
   const f = { c, m, theme: t, scale: s, left: v.gutter, colours: v.colours, hatch: null, dead: null };
   const attempts = m.attemptsOf(i);
-  if (attempts.length > 1) paintJoins(f, [attempts], (lane) => v.laneMiddle(lane, top), t.accent, 1.5);
-  const y = top + row.y - v.scroll;
+  if (attempts.length > 1) paintJoins(f, [attempts], (lane) => v.laneMiddle(lane), t.accent, 1.5);
+  const y = v.rowTop(row);
+  if (!row.pinned) {
+    // It goes under the pinned lanes as it is scrolled.
+    c.beginPath();
+    c.rect(v.gutter, v.lanesTop() + v.layout.pinned, v.width, v.height);
+    c.clip();
+  }
   const x0 = Math.max(-10, s.x(m.start[i]!));
   const x1 = Math.min(s.width + 10, s.x(m.endOf(i)));
   const queued = m.queued[i]!;
@@ -105,8 +111,10 @@ export function fillTip(v: Scene, tip: HTMLElement, dragging: boolean): void {
   const span = h && !dragging ? v.hit(h.x, h.y) : -1;
   const mark = h && !dragging && h.y > mapHeight && h.y < mapHeight + axisHeight
     ? m.head.marks.find((k) => Math.abs(s.x(k.t) + v.gutter - h.x) < 5) : undefined;
-  v.host.style.cursor = dragging ? "grabbing" : span >= 0 ? "pointer" : "";
-  if (!h || (span < 0 && !mark)) {
+  const row = h && !dragging && h.x < v.gutter ? v.rowUnder(h.y) : null;
+  const lane = row?.kind === "slot" ? row : null;
+  v.host.style.cursor = dragging ? "grabbing" : span >= 0 || lane || row?.foldable ? "pointer" : "";
+  if (!h || (span < 0 && !mark && !lane)) {
     tip.hidden = true;
     return;
   }
@@ -116,7 +124,9 @@ export function fillTip(v: Scene, tip: HTMLElement, dragging: boolean): void {
     div.textContent = text;
     return div;
   };
-  if (mark) {
+  if (lane) {
+    tip.replaceChildren(line(lane.label, "tip-name"), line(lane.pinned ? "a click lets it go" : "a click keeps it in sight", "tip-line tip-dim"));
+  } else if (mark) {
     tip.replaceChildren(line(mark.kind, "tip-name"), line(mark.text, "tip-line"));
   } else {
     const state = m.stateName(span);

@@ -19,7 +19,7 @@ export function Panels(): JSX.Element {
   const tab = state.tab.value;
   const filter = state.filter.value;
   const sizes: Record<state.Tab, number | null> = {
-    failures: m.head.errors.length, slowest: null, all: m.n, histogram: null,
+    failures: m.head.errors.filter(state.isOfFailures).length, slowest: null, all: m.n, histogram: null,
     advice: m.head.advice.length, log: m.head.marks.length,
   };
   const onKeyDown = (e: KeyboardEvent): void => {
@@ -80,22 +80,23 @@ function Failures({ m }: { m: Model }): JSX.Element {
   const final = new Map<number, number>();
   for (const i of m.failed()) final.set(m.error[i]!, (final.get(m.error[i]!) ?? 0) + 1);
   const lostOf = new Map(m.head.errors.map((e, k) => [e, final.get(k) ?? 0]));
-  const errors = [...m.head.errors].sort((a, b) => lostOf.get(b)! - lostOf.get(a)! || b.count - a.count);
+  const errors = [...m.head.errors].sort((a, b) => Number(state.isOfFailures(b)) - Number(state.isOfFailures(a)) || lostOf.get(b)! - lostOf.get(a)! || b.count - a.count);
   const most = Math.max(...errors.map((e) => e.count));
   return (
     <ol class="failures">
       {errors.map((e) => {
         const lost = lostOf.get(e)!;
+        const other = !state.isOfFailures(e);
         return (
-          <li key={e.n} class={lost === 0 ? "soft" : ""}>
+          <li key={e.n} class={other ? "other" : lost === 0 ? "soft" : ""}>
             <button type="button" class="line" title="Show an example" onClick={() => e.sample >= 0 && e.sample < m.n && state.select(e.sample)}>
               <span class="amount"><b>{format.count(e.count)}</b><i class="meter" aria-hidden="true"><i style={{ width: `${Math.max(2, (100 * e.count) / most)}%` }} /></i></span>
-              <span class="kind">{lost > 0 ? "✕" : "↻"} {e.kind}</span>
+              <span class="kind">{other ? "–" : lost > 0 ? "✕" : "↻"} {e.kind}</span>
               <span class="message">{firstLine(e.text)}</span>
               <span class="when">{format.at(e.first, 1e4)}{e.last > e.first ? ` – ${format.at(e.last, 1e4)}` : ""}</span>
             </button>
             <button type="button" class="copy" title="Show all of these in the table" onClick={() => state.search(`error:${e.print}`)}>
-              {lost === e.count ? "all" : lost === 0 ? "all made good" : `${format.count(lost)} final`}
+              {other || lost === e.count ? "all" : lost === 0 ? "all made good" : `${format.count(lost)} final`}
             </button>
           </li>
         );
@@ -126,7 +127,7 @@ function columnsFor(m: Model): TableColumn[] {
   list.push(
     { key: "start", name: "start", className: number, sortable: true, cell: (i) => format.at(m.start[i]!, 1000) },
     { key: "attempt", name: "try", title: "attempt", className: "num slim", sortable: true, cell: (i) => String(m.attempt[i]) },
-    { key: "lane", name: "lane", className: "lane", sortable: true, cell: (i) => m.laneName(m.lane[i]!) },
+    { key: "lane", name: "lane", className: "lane", sortable: true, cell: (i) => (m.ran(i) ? m.laneName(m.lane[i]!) : "–") },
   );
   if (m.head.tasks.length > 1) list.push({ key: "task", name: "task", className: "lane", sortable: true, cell: (i) => m.taskName(i) });
   return list;
@@ -172,7 +173,7 @@ function Slowest({ m }: { m: Model }): JSX.Element {
     const longest = rows.length ? m.duration(rows[0]!) : 1;
     const all = columnsFor(m).map((c): TableColumn => ({ ...c, sortable: false }));
     const bar: TableColumn = {
-      key: "bar", name: "beside the median", className: "bar",
+      key: "bar", name: "× median", className: "bar",
       cell: (i) => (
         <><i class="meter" aria-hidden="true"><i style={{ width: `${(100 * m.duration(i)) / longest}%` }} /></i><span>{median > 0 ? `${format.short(m.duration(i) / median)}×` : ""}</span></>
       ),
@@ -180,7 +181,7 @@ function Slowest({ m }: { m: Model }): JSX.Element {
     all.splice(3, 0, bar);
     return all;
   }, [m, rows, median]);
-  if (rows.length === 0) return <Empty>{filter ? "No task matches the filter." : "No task has run yet."}</Empty>;
+  if (rows.length === 0) return <Empty>{filter ? "No task matches the filter." : `No task has run${m.head.state === "running" ? " yet" : ""}.`}</Empty>;
   return <Table label="slowest tasks" columns={columns} rows={rows} selected={state.selected.value} stamp={stamp} rowClass={rowClass(m)} onSelect={(i) => state.select(i)} />;
 }
 
@@ -188,7 +189,7 @@ function Histogram({ m }: { m: Model }): JSX.Element {
   const filter = state.filter.value;
   const h = useLater(() => histogram(m, 60, filter?.keep), [m, state.slow.value, filter]);
   if (h === null) return <Empty>Counting…</Empty>;
-  if (h.n === 0) return <Empty>{filter ? "No finished task matches the filter." : "No task has finished yet."}</Empty>;
+  if (h.n === 0) return <Empty>{filter ? "No finished task matches the filter." : `No task has finished${m.head.state === "running" ? " yet" : ""}.`}</Empty>;
   const w = 1000;
   const tall = 132;
   const bw = w / h.bins.length;

@@ -47,7 +47,9 @@ export class Scene {
   m: Model | null = null;
   theme: Theme;
   warp = new Warp();
-  layout: Layout = { rows: [], height: 0, rowOfLane: new Int32Array(0) };
+  layout: Layout = { rows: [], height: 0, pinned: 0, rowOfLane: new Int32Array(0) };
+  /** Lanes that are kept in sight. */
+  pins: readonly string[] = []; // by their keys
   steps: StepsCache | null = null;
   colours: Uint8Array = new Uint8Array(0);
   matches: { tracks: Track[]; keep: (i: number) => boolean } | null = null;
@@ -94,7 +96,7 @@ export class Scene {
     const x0 = this.scale.x(m.start[span]!);
     return {
       x: this.gutter + x0,
-      y: this.lanesTop() + row.y - this.scroll + row.h / 2,
+      y: this.rowTop(row) + row.h / 2,
       width: this.scale.x(m.endOf(span)) - x0,
     };
   }
@@ -104,15 +106,26 @@ export class Scene {
     return Math.max(1, Math.floor(this.width - this.gutter));
   }
 
+  /** Where a row stands in the host. */
+  rowTop(row: Row): number {
+    return this.lanesTop() + row.y - (row.pinned ? 0 : this.scroll);
+  }
+
+  /** The row at a height of the host; null if there is none. */
+  rowUnder(y: number): Row | null {
+    const at = y - this.lanesTop();
+    return at < 0 ? null : rowAt(this.rows(), at < this.layout.pinned ? at : at + this.scroll);
+  }
+
   /** The rows, top to bottom. */
   rows(): readonly Row[] {
     const m = this.m;
     if (!m) return [];
     const room = this.height - this.lanesTop();
-    const key = `${this.grouping} ${m.head.lanes.length} ${m.head.tasks.length} ${room} ${this.grouping === "state" ? m.version : ""}`;
+    const key = `${this.grouping} ${m.head.lanes.length} ${m.head.tasks.length} ${room} ${this.pins} ${this.grouping === "state" ? m.version : ""}`;
     if (key !== this.layoutFor) {
       const folded = (k: string, lanes: number): boolean => this.folds.get(k) ?? lanes > manyLanes;
-      this.layout = layOut(m, this.grouping, folded, room);
+      this.layout = layOut(m, this.grouping, folded, room, this.pins);
       this.layoutFor = key;
     }
     return this.layout.rows;
@@ -125,7 +138,10 @@ export class Scene {
     if (!m) return [];
     const s = m.samples;
     const all = this.steps!.get("all");
-    const limit = m.head.engines.reduce((sum, e) => sum + (e.limit ?? 0), 0);
+    const limits = m.head.engines.map((e) => e.limit ?? 0);
+    // Engines of which one works at a time, as in a comparison, share the largest limit.
+    const most = Math.max(0, ...limits);
+    const limit = all.peak > most ? limits.reduce((sum, n) => sum + n, 0) : most;
     const list: Strip[] = [];
     const top = Math.max(limit, all.peak, 1);
     list.push({
@@ -224,19 +240,42 @@ export class Scene {
   }
 
   private paintLanes(f: Frame, rows: readonly Row[], top: number): void {
+    const { c, theme: t } = f;
+    const { pinned, height } = this.layout;
+    const first = top + pinned; // where rows scroll
+    this.paintRows(f, rows.filter((r) => !r.pinned && this.rowTop(r) + r.h >= first && this.rowTop(r) <= this.height), first, this.height);
+    if (pinned > 0) {
+      this.paintRows(f, rows.filter((r) => r.pinned), top, first);
+      c.fillStyle = t.accent;
+      c.fillRect(0, first - 1, this.width, 1);
+      c.fillRect(0, top, 3, pinned);
+    }
+    // A thin thumb tells that there are more lanes.
+    const room = this.height - first;
+    const all = height - pinned;
+    if (all > room) {
+      const size = Math.max(24, (room * room) / all);
+      const y = first + (this.scroll / (all - room + 8)) * (room - size);
+      c.fillStyle = t.strong;
+      c.fillRect(this.width - 5, y, 4, size);
+    }
+  }
+
+  // Draws rows between two heights.
+  private paintRows(f: Frame, seen: readonly Row[], top: number, bottom: number): void {
     const { c, m, theme: t } = f;
     const left = this.gutter;
+    const tall = bottom - top;
     c.save();
     c.beginPath();
-    c.rect(0, top, this.width, this.height - top);
+    c.rect(0, top, this.width, tall);
     c.clip();
     c.fillStyle = t.back;
-    c.fillRect(left, top, this.width - left, this.height - top);
-    const seen = rows.filter((r) => r.y + r.h >= this.scroll && r.y <= this.scroll + this.height - top);
+    c.fillRect(left, top, this.width - left, tall);
 
     // The grid is under the bars, the bars under the failures.
     for (const row of seen) {
-      const y = top + row.y - this.scroll;
+      const y = this.rowTop(row);
       if (row.kind === "group") {
         c.fillStyle = t.stripe;
         c.fillRect(0, y, this.width, row.h - 1);
@@ -244,16 +283,16 @@ export class Scene {
       c.fillStyle = t.line;
       c.fillRect(0, y + row.h - 1, this.width, 1);
     }
-    this.paintTicks(f, top, this.height);
+    this.paintTicks(f, top, bottom);
     c.save();
     c.beginPath();
-    c.rect(left, top, this.width - left, this.height - top);
+    c.rect(left, top, this.width - left, tall);
     c.clip();
     const faint = this.matches ? new SlotPainter(f, true, seen.length) : null;
     const bars = new SlotPainter(f, false, seen.length);
     const lit = this.matches ? this.matches.tracks : m.tracks;
     for (const row of seen) {
-      const y = top + row.y - this.scroll;
+      const y = this.rowTop(row);
       if (row.kind === "slot") {
         paintDowns(f, row, y);
         const track = m.tracks[row.lane];
@@ -272,22 +311,17 @@ export class Scene {
     bars.flush();
     const calls = m.retriedCalls();
     if (calls.size > 0 && calls.size <= 20_000 && !this.matches) {
-      paintJoins(f, calls.values(), (lane) => this.laneMiddle(lane, top), t.retry, 1);
+      // Many lines together would hide what they join.
+      c.globalAlpha = Math.max(0.12, Math.min(1, 12 / calls.size));
+      paintJoins(f, calls.values(), (lane) => this.laneMiddle(lane), t.retry, 1);
+      c.globalAlpha = 1;
     }
     for (const row of seen) {
       const track = row.kind === "slot" ? lit[row.lane] : undefined;
-      if (track) paintFailures(f, track, top + row.y - this.scroll, row.h);
+      if (track) paintFailures(f, track, this.rowTop(row), row.h);
     }
     c.restore();
-    for (const row of seen) this.paintLabel(f, row, top + row.y - this.scroll);
-    // A thin thumb tells that there are more lanes.
-    const room = this.height - top;
-    if (this.layout.height > room) {
-      const size = Math.max(24, (room * room) / this.layout.height);
-      const y = top + (this.scroll / (this.layout.height - room + 8)) * (room - size);
-      c.fillStyle = t.strong;
-      c.fillRect(this.width - 5, y, 4, size);
-    }
+    for (const row of seen) this.paintLabel(f, row, this.rowTop(row));
     c.restore();
   }
 
@@ -303,11 +337,11 @@ export class Scene {
     return [washed(colour), colour];
   }
 
-  laneMiddle(lane: number, top: number): number | null {
+  laneMiddle(lane: number): number | null {
     const row = this.layout.rows[this.layout.rowOfLane[lane] ?? -1];
     if (!row || row.kind !== "slot") return null;
-    const y = top + row.y - this.scroll + row.h / 2;
-    return y < top - 40 || y > this.height + 40 ? null : y;
+    const y = this.rowTop(row) + row.h / 2;
+    return y < this.lanesTop() - 40 || y > this.height + 40 ? null : y;
   }
 
   private paintLabel(f: Frame, row: Row, y: number): void {
@@ -337,7 +371,10 @@ export class Scene {
     c.fillStyle = group ? t.ink : t.muted;
     const note = row.note || this.busy(row);
     const noteRoom = this.gutter < 100 ? 0 : 38;
-    const label = fit(c, row.label, this.gutter - from - noteRoom - 4);
+    const room = this.gutter - from - noteRoom - 4;
+    let label = fit(c, row.label, room);
+    // Of a worker and its process, the worker says more.
+    if (label.endsWith("…")) label = fit(c, row.label.split(" · ")[0]!, room);
     c.fillText(label, from, mid);
     if (noteRoom > 0 && note) {
       c.font = `10.5px ${t.font}`;
@@ -497,9 +534,8 @@ export class Scene {
   hit(x: number, y: number): number {
     const m = this.m;
     const s = this.scale;
-    const top = this.lanesTop();
-    if (!m || !s || x < this.gutter || y < top) return -1;
-    const row = rowAt(this.rows(), y - top + this.scroll);
+    if (!m || !s || x < this.gutter) return -1;
+    const row = this.rowUnder(y);
     if (!row) return -1;
     const t = s.time(x - this.gutter);
     const near = s.perPixel * 3;

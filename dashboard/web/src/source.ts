@@ -9,6 +9,8 @@ export interface Details {
   error?: { text?: string; stack?: string } | null;
   stdout?: string;
   stderr?: string;
+  stdout_bytes?: number; // of all that it wrote, of which stdout is the end
+  stderr_bytes?: number;
   command?: string[];
   repro?: string;
   exit?: number;

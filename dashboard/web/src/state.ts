@@ -4,6 +4,7 @@ import { parseFilter, type Filter, type Found } from "./filter";
 import { groupings, type Grouping } from "./layout";
 import type { Connection } from "./live";
 import type { Model } from "./model";
+import type { Failure } from "./snapshot";
 import type { Source } from "./source";
 import type { Range, Timeline } from "./timeline";
 
@@ -27,6 +28,7 @@ export const follow = signal(false);
 export const paused = signal(false); // the view, not the run
 export const unseen = signal(0); // spans that have come since following ended
 export const grouping = signal<Grouping>("lane");
+export const pins = signal<readonly string[]>([]); // the keys of lanes that are kept in sight
 export const idle = signal(false); // idle time is collapsed
 export const help = signal(false);
 export const decision = signal(false);
@@ -103,6 +105,30 @@ export async function copy(text: string): Promise<void> {
   say("copied");
 }
 
+/** Saves a text as a file of the person's. */
+export function save(name: string, text: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+/** Keeps a lane in sight above the others, or lets it go. */
+export function pin(lane: number): void {
+  const m = model.value;
+  if (!m) return;
+  const key = m.laneKey(lane);
+  const on = !pins.value.includes(key);
+  pins.value = on ? [...pins.value, key] : pins.value.filter((k) => k !== key);
+  parts.timeline?.setPins(pins.value);
+  const name = m.laneName(lane);
+  if (!on) say(`${name} is back among the others`);
+  else if (grouping.value !== "lane") say(`${name} is pinned: group by lane to see it`);
+  else if (!parts.timeline?.shows(lane)) say("there is no room for another pinned lane");
+  else say(`${name} stays in sight`);
+}
+
 // ---- the address
 
 /** Takes over what the address says; unknown words in it are ignored. */
@@ -121,6 +147,8 @@ export function readAddress(): void {
   if (!tl || !m) return;
   if (tl.grouping !== grouping.value) tl.setGrouping(grouping.value);
   if (tl.collapseIdle !== idle.value) tl.setCollapseIdle(idle.value);
+  pins.value = q.getAll("pin");
+  tl.setPins(pins.value);
   for (const word of (q.get("folds") ?? "").split(",")) {
     if (word.length > 1) tl.fold(decodeURIComponent(word.slice(1)), word[0] === "-");
   }
@@ -145,6 +173,7 @@ export function writeAddress(): void {
     if (filterText.value) q.set("q", filterText.value);
     if (idle.value) q.set("idle", "1");
     if (selected.value >= 0) q.set("span", String(selected.value));
+    for (const key of pins.value.slice(0, 50)) q.append("pin", key);
     const folds = [...tl.folds].map(([key, closed]) => (closed ? "-" : "+") + encodeURIComponent(key));
     if (folds.length > 0 && folds.length < 50) q.set("folds", folds.join(","));
     const seen = tl.visible();
@@ -164,9 +193,15 @@ export function writeAddress(): void {
   }, 300);
 }
 
+/** Reports whether a kind of error is one of failures: not of what was stopped with the run, or never begun. */
+export function isOfFailures(e: Failure): boolean {
+  return e.kind !== "refused" && e.kind !== "cancelled";
+}
+
 /** Failures come first, if there are any. */
 export function defaultTab(m: Model): Tab {
-  return (m.head.counts.failed ?? 0) > 0 || m.head.errors.length > 0 ? "failures" : "slowest";
+  if ((m.head.counts.failed ?? 0) > 0 || m.head.errors.some(isOfFailures)) return "failures";
+  return m.head.advice.some((a) => a.code === "engine" && m.head.engines.length > 1) ? "advice" : "slowest"; // what a comparison has found
 }
 
 // ---- light and dark

@@ -17,6 +17,7 @@ export interface Events {
   range(range: Range | null): void;
   view(): void; // the view, the folding or the scroll position has changed
   follow(on: boolean): void;
+  pin(lane: number): void; // a lane was asked to be pinned, or to be let go
   painted(): void; // the first frame of a run has been drawn
 }
 
@@ -177,6 +178,19 @@ export class Timeline extends Scene {
     this.redraw();
   }
 
+  /** Keeps these lanes in sight, in this order. */
+  setPins(keys: readonly string[]): void {
+    this.pins = keys;
+    this.relay();
+    this.events.view();
+    this.redraw();
+  }
+
+  /** Reports whether a lane is pinned and has found room. */
+  shows(lane: number): boolean {
+    return this.rows()[this.layout.rowOfLane[lane] ?? -1]?.pinned ?? false;
+  }
+
   /** Folds or unfolds every group. */
   foldAll(closed: boolean): void {
     for (const row of this.rows()) if (row.foldable) this.folds.set(row.key, closed);
@@ -271,9 +285,10 @@ export class Timeline extends Scene {
       this.go({ from: (a + b) / 2 - want / 2, to: (a + b) / 2 + want / 2 });
     }
     const row = this.rows()[this.layout.rowOfLane[m.lane[span]!] ?? -1];
-    if (!row) return;
+    if (!row || row.pinned) return;
     const room = this.height - this.lanesTop();
-    if (row.y < this.scroll) this.scroll = row.y - 8;
+    const { pinned } = this.layout;
+    if (row.y - pinned < this.scroll) this.scroll = row.y - pinned - 8;
     else if (row.y + row.h > this.scroll + room) this.scroll = row.y + row.h - room + 8;
     this.clampScroll();
   }

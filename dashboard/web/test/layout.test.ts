@@ -75,3 +75,14 @@ test("lanes are in order of their names, as a person counts", () => {
   const m = modelOf(rows, { engines, lanes: ["10", "2", "1", "30"].map((label, k) => ({ engine: 0, process: "", slot: k + 1, label })) as never });
   assert.deepEqual(layOut(m, "lane", () => false).rows.map((r) => r.label), ["threads", "lane 1", "lane 2", "lane 10", "lane 30"]);
 });
+
+test("pinned lanes come first, each lane once, and leave half of the room to others", () => {
+  const m = modelOf(rows, { engines, lanes: [lane(0, "", 1), lane(0, "", 2), lane(1, "w1", 1), lane(1, "w1", 2), lane(1, "w2", 1)] as never });
+  const l = layOut(m, "lane", (key) => key === "e0", 0, ["1 w1#2", "gone", "0 #1"]);
+  assert.deepEqual(l.rows.map((r) => r.label), ["processes w1#2", "threads #1", "threads", "processes", "w1", "w1#1", "w2", "w2#1"]);
+  assert.deepEqual([...l.rowOfLane], [1, 2, 5, 0, 7]);
+  assert.ok(l.pinned > 0 && l.rows.every((r) => r.pinned === r.y < l.pinned));
+  const small = layOut(m, "lane", () => false, 40, ["1 w1#2", "gone", "0 #1"]);
+  assert.deepEqual(small.rows.filter((r) => r.pinned).map((r) => r.lane), [3]);
+  assert.equal(layOut(m, "task", () => false, 0, ["1 w1#2"]).pinned, 0);
+});
