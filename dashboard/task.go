@@ -15,8 +15,6 @@ type taskHead struct {
 	Stderr   string     `json:"stderr,omitempty"`
 	Out      int64      `json:"stdout_bytes,omitempty"` // of all that it wrote
 	ErrOut   int64      `json:"stderr_bytes,omitempty"`
-	Command  []string   `json:"command,omitempty"`
-	Repro    string     `json:"repro,omitempty"`
 	Exit     *int       `json:"exit,omitempty"`
 	Signal   string     `json:"signal,omitempty"`
 	PID      int        `json:"pid,omitempty"`

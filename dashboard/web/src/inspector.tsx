@@ -106,7 +106,6 @@ function Task({ m, span }: { m: Model; span: number }): JSX.Element {
   const stack = details?.error?.stack ?? error?.stack;
   const input = details?.input ?? (m.head.texts === "inline" ? m.label(span) : undefined);
   const attempts = m.attemptsOf(span);
-  const command = details?.command?.length ? format.shell(details.command) : "";
   return (
     <>
       <div class="side-head">
@@ -157,8 +156,6 @@ function Task({ m, span }: { m: Model; span: number }): JSX.Element {
         <Output key={name} name={name} text={details[name]} bytes={details[`${name}_bytes`]} file={`${m.input[span]! + 1}.${m.attempt[span]}.${name}.txt`} />
       ))}
       {input !== undefined && <Text title={details?.cut ? `input ${m.input[span]! + 1}, its beginning` : `input ${m.input[span]! + 1}`} text={input} />}
-      {command && <Text title="command" text={command} command />}
-      {details?.repro && <Text title="run it alone" text={details.repro} command />}
       {trouble && <p class="trouble">{trouble}</p>}
     </>
   );

@@ -11,8 +11,6 @@ export interface Details {
   stderr?: string;
   stdout_bytes?: number; // of all that it wrote, of which stdout is the end
   stderr_bytes?: number;
-  command?: string[];
-  repro?: string;
   exit?: number;
   signal?: string;
 }
