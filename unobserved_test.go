@@ -85,7 +85,7 @@ func TestUnobservedFailureIsReportedOnce(t *testing.T) {
 		t.Fatalf("the failure was reported %d times, want once", len(es))
 	}
 	e := es[0]
-	if e.Engine != "goroutines" || e.Index != 3 || e.Attempt != 2 || e.At.IsZero() {
+	if e.Engine != "goroutines" || e.Index != 3 || e.Attempt != 2 || e.At == 0 {
 		t.Errorf("the report is %+v, want index 3, attempt 2 on goroutines", e)
 	}
 	if te, ok := e.Err.(*braid.TaskError); !ok || te.Task != "probe" {

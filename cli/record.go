@@ -200,7 +200,7 @@ func (r *recording) refused(number int, err error) {
 	if r == nil || r.heard == nil {
 		return
 	}
-	e := engine.Event{At: time.Now(), Call: noCalls + uint64(number), Index: number, Attempt: 1}
+	e := engine.Event{At: time.Since(engine.Epoch()), Call: noCalls + uint64(number), Index: number, Attempt: 1}
 	r.heard.Submitted(e)
 	e.Err = err
 	r.heard.Finished(e)

@@ -17,7 +17,7 @@ type stopwatch struct {
 type interval struct {
 	attempt      int // from 1
 	worker       int // from 1
-	began, ended time.Time
+	began, ended time.Duration
 }
 
 func (s *stopwatch) listener() *engine.Listener {
@@ -49,5 +49,5 @@ func (s *stopwatch) take(r *result) {
 		return
 	}
 	delete(s.calls, r.seq)
-	r.attempts, r.slot, r.wall = i.attempt, i.worker, i.ended.Sub(i.began)
+	r.attempts, r.slot, r.wall = i.attempt, i.worker, i.ended-i.began
 }

@@ -94,7 +94,7 @@ func (g *throttle) listener() *engine.Listener {
 			case *pace:
 				guard.owe()
 			case *delay:
-				guard.retried(e.At)
+				guard.retried(e.Time())
 			}
 		}
 	}}

@@ -78,10 +78,6 @@ type Call struct {
 	queued time.Duration // since epoch: when the attempt was submitted, if somebody has heard of that
 }
 
-// epoch is what times count from that a call keeps, on whatever clock: only their
-// differences matter.
-var epoch = time.Now()
-
 // rare is what few calls have.
 type rare struct {
 	base    context.Context // of the first Start, if it is not own
@@ -351,18 +347,22 @@ func (c *Call) Run(ctx context.Context, worker int) {
 
 // RunAt is like Run on a worker that is a [Place], of an engine whose Host has a Life,
 // and with the context that Submit returned.
-func (c *Call) RunAt(p *Place, worker int) {
+//
+// It returns when the attempt ended, as events have it, or 0 if nobody has asked. A worker
+// that goes straight on to another call gives it that as the time at which it turned to it,
+// and need not look at the clock again; 0 has it look.
+func (c *Call) RunAt(p *Place, worker int, turned time.Duration) (ended time.Duration) {
 	c.place.Store(p)
 	ctx := c.Context()
-	run, ok := c.Begin(ctx, worker)
+	run, ok := c.beginAt(ctx, worker, turned)
 	if !ok {
-		return
+		return 0
 	}
-	c.runBody(ctx, run)
+	return c.runBody(ctx, run)
 }
 
-// runBody runs the body and ends the attempt.
-func (c *Call) runBody(ctx, run context.Context) {
+// runBody runs the body and ends the attempt. It returns when that was, or 0.
+func (c *Call) runBody(ctx, run context.Context) (ended time.Duration) {
 	returned := false
 	var err error
 	defer func() {
@@ -378,10 +378,9 @@ func (c *Call) runBody(ctx, run context.Context) {
 		}
 		c.endStrand(ctx)
 		if returned {
-			c.Return(err)
-		} else {
-			c.Fail(err)
+			err = c.blame(c.Context(), err)
 		}
+		ended = c.fail(err)
 	}()
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
 		if run.Value(ProgressKey{}) != any((*seat)(c)) {
@@ -395,6 +394,7 @@ func (c *Call) runBody(ctx, run context.Context) {
 		err = c.body.Run(run)
 	}
 	returned = true
+	return 0 // what fail returns takes its place
 }
 
 // Begin says that the call begins to run somewhere else than on the calling
@@ -403,6 +403,11 @@ func (c *Call) runBody(ctx, run context.Context) {
 // Timeout, and true: then the executor must call [Call.Return] or [Call.Fail]
 // once. If ctx is done already, the call is refused, and Begin returns false.
 func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
+	return c.beginAt(ctx, worker, 0)
+}
+
+// beginAt is Begin at a certain time, or now.
+func (c *Call) beginAt(ctx context.Context, worker int, at time.Duration) (context.Context, bool) {
 	c.expiry().stop()
 	if ctx.Err() != nil {
 		c.bodyOver()
@@ -417,14 +422,17 @@ func (c *Call) Begin(ctx context.Context, worker int) (context.Context, bool) {
 	c.worker = int32(worker)
 	l := c.Host().Listener
 	if l != nil && l.Started != nil {
-		l.Started(c.started(ctx))
+		c.tellStarted(ctx, l, at)
 	}
 	if d := c.how().Timeout; d > 0 {
 		r := c.seldom()
 		ctx, r.stopRun = context.WithTimeoutCause(ctx, d, &TimeoutError{Limit: d, Phase: PhaseRun})
 	}
 	if l != nil && l.Context != nil {
-		ctx = l.Context(ctx, c.started(ctx))
+		var e Event
+		c.event(&e, ctx, worker)
+		e.Waited = c.waited(e.At)
+		ctx = l.Context(ctx, e)
 	}
 	if trace.IsEnabled() {
 		ctx = c.traced(ctx)
@@ -440,13 +448,16 @@ func (c *Call) Return(err error) { c.Fail(c.blame(c.Context(), err)) }
 
 // Fail ends an attempt that Begin began: err, if it is not nil, is what kept the
 // task from returning, such as a panic or the death of its process.
-func (c *Call) Fail(err error) {
+func (c *Call) Fail(err error) { c.fail(err) }
+
+// fail is Fail. It returns when the attempt ended, if somebody has heard of that.
+func (c *Call) fail(err error) (ended time.Duration) {
 	ctx := c.Context()
 	if stop := c.endRun(); stop != nil {
 		defer stop()
 	}
 	c.bodyOver()
-	c.settle(ctx, int(c.worker), true, err)
+	return c.settle(ctx, int(c.worker), true, err)
 }
 
 // endRun forgets the context of an attempt, and returns what ends it, if it has one of its
@@ -485,7 +496,8 @@ func (c *Call) Restart(why error) {
 	}
 	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
-		e := c.event(ctx, int(c.worker))
+		var e Event
+		c.event(&e, ctx, int(c.worker))
 		e.Err = why
 		l.Retrying(e)
 	}
@@ -501,35 +513,12 @@ func (c *Call) Restart(why error) {
 	c.tellSubmitted(ctx)
 }
 
-// tellSubmitted tells the listener that the call waits from now on.
-func (c *Call) tellSubmitted(ctx context.Context) {
-	if l := c.Host().Listener; l != nil && l.Submitted != nil {
-		e := c.event(ctx, 0)
-		c.queued = e.At.Sub(epoch)
-		l.Submitted(e)
-	}
-}
-
-// started returns the event that the attempt begins.
-func (c *Call) started(ctx context.Context) Event {
-	e := c.event(ctx, int(c.worker))
-	e.Waited = c.waited(e.At)
-	return e
-}
-
-// waited returns how long the attempt has waited at the given time, as far as that is known.
-func (c *Call) waited(at time.Time) time.Duration {
-	if c.queued == 0 {
-		return 0
-	}
-	return at.Sub(epoch) - c.queued
-}
-
 // Progress tells the listener how far the running call says that it is; see
 // [Progress].
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		e := c.event(ctx, int(c.worker))
+		var e Event
+		c.event(&e, ctx, int(c.worker))
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -566,7 +555,8 @@ func (c *Call) begin() error {
 // Parked tells the listener that the running call waits for op.
 func (c *Call) Parked(ctx context.Context, worker int, op strand.Op) {
 	if l := c.Host().Listener; l != nil && l.Parked != nil {
-		e := c.event(ctx, worker)
+		var e Event
+		c.event(&e, ctx, worker)
 		e.Op = op
 		l.Parked(e)
 	}
@@ -575,12 +565,15 @@ func (c *Call) Parked(ctx context.Context, worker int, op strand.Op) {
 // Resumed tells the listener that the running call goes on after Parked.
 func (c *Call) Resumed(ctx context.Context, worker int) {
 	if l := c.Host().Listener; l != nil && l.Resumed != nil {
-		l.Resumed(c.event(ctx, worker))
+		var e Event
+		c.event(&e, ctx, worker)
+		l.Resumed(e)
 	}
 }
 
-// settle ends an attempt: the call is retried or complete.
-func (c *Call) settle(ctx context.Context, worker int, started bool, err error) {
+// settle ends an attempt: the call is retried or complete. It returns when that was, if
+// somebody has heard of it.
+func (c *Call) settle(ctx context.Context, worker int, started bool, err error) (at time.Duration) {
 	c.expiry().release()
 	if c.rare != nil && c.rare.derived != nil {
 		c.rare.derived.Retire(&errAttemptOver)
@@ -598,7 +591,8 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		}
 		delay := c.how().Retry.delay(int(c.attempt), rand.Float64())
 		if l := c.Host().Listener; l != nil && l.Retrying != nil {
-			e := c.event(ctx, worker)
+			var e Event
+			c.event(&e, ctx, worker)
 			e.Err, e.Delay = err, delay
 			if !started {
 				e.Waited = c.waited(e.At)
@@ -610,7 +604,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		c.state.Store(callNew)
 		relays.settled()
 		go c.again(delay)
-		return
+		return 0
 	}
 	if err != nil {
 		switch {
@@ -628,12 +622,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		}
 	}
 	if l := c.Host().Listener; l != nil && l.Finished != nil {
-		e := c.event(ctx, worker)
-		e.Err = err
-		if !started {
-			e.Waited = c.waited(e.At)
-		}
-		l.Finished(e)
+		at = c.tellFinished(ctx, l, worker, started, err)
 	}
 	var hooks []func(error)
 	if c.rare != nil {
@@ -648,6 +637,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		f(err)
 	}
 	relays.settled()
+	return at
 }
 
 // again starts the next attempt after a pause, in which the call holds no slot
@@ -659,21 +649,6 @@ func (c *Call) again(delay time.Duration) {
 		_ = strand.Sleep(ctx, delay)
 	}
 	c.Host().Executor.Start(ctx, c)
-}
-
-func (c *Call) event(ctx context.Context, worker int) Event {
-	return Event{
-		At: c.now(ctx), Engine: c.Host().Name, Worker: worker,
-		Call: c.ID(), Task: c.kind.task, Index: c.index, Attempt: int(c.attempt),
-	}
-}
-
-// now returns the time on the clock of the engine, which at a Place is the system's.
-func (c *Call) now(ctx context.Context) time.Time {
-	if c.place.Load() != nil {
-		return strand.Goroutine{}.Now()
-	}
-	return strand.Now(ctx)
 }
 
 var nextID atomic.Uint64

@@ -9,7 +9,7 @@ import (
 
 // An Event is something that happened to a call or to a worker.
 type Event struct {
-	At      time.Time     // on the clock of the engine
+	At      time.Duration // on the clock of the engine, since Epoch; see Time
 	Engine  string        // the name of the engine
 	Worker  int           // its number for the strand or process, from 1; 0 if none
 	PID     int           // the worker's process: WorkerStarted and WorkerStopped, if it is not this one
@@ -23,6 +23,22 @@ type Event struct {
 	Done    int64         // how much of the work is done: Progress only
 	Total   int64         // how much work there is, 0 if that is not known: Progress only
 	Err     error         // the failure: Retrying, Finished, Unobserved, WorkerStopped
+}
+
+// epoch is what At counts from. It may be on another clock than At: only the differences
+// between what was read from one clock matter.
+var epoch = time.Now()
+
+// Epoch returns what [Event.At] counts from: a time at which the program began, with the
+// reading of the monotonic clock.
+func Epoch() time.Time { return epoch }
+
+// Time returns when the event was. At is cheaper to be read and to be subtracted from
+// another one. The wall clock of the result is right even if it was set, or the machine
+// was suspended, since the program began, but not since the event.
+func (e *Event) Time() time.Time {
+	now := strand.Goroutine{}.Now()
+	return now.Add(e.At - now.Sub(epoch))
 }
 
 // A Listener is told what happens on an engine. Each field may be nil; a nil

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-braid/braid/internal/cancel"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -72,7 +73,7 @@ func TestEventsOfARetriedCall(t *testing.T) {
 			}
 			pauses += e.Delay
 		}
-		if d := l.events[8].At.Sub(begin); d != pauses {
+		if d := l.events[8].Time().Sub(begin); d != pauses {
 			t.Errorf("the call took %v, its pauses %v", d, pauses)
 		}
 	})
@@ -138,4 +139,64 @@ func TestContextOfAnAttempt(t *testing.T) {
 	if want := []any{"hello, attempt 1", "hello, attempt 2"}; !slices.Equal(bodies, want) {
 		t.Errorf("the bodies found %v, want %v", bodies, want)
 	}
+}
+
+// bench is a Place that nothing happens at.
+type bench struct{}
+
+func (bench) Park(ctx context.Context, _ *Call, op strand.Op, w strand.Waitable) error {
+	return strand.Goroutine{}.Park(ctx, op, w)
+}
+func (bench) Over(*Call)                             {}
+func (bench) Join(context.Context, *Call, *Call)     {}
+func (bench) JoinAll(context.Context, *Call, Family) {}
+
+// TestStraightOn has a worker go straight on to the next call: that begins when the one before
+// has ended, but not before it was submitted.
+func TestStraightOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l log
+		life := new(cancel.Context)
+		life.Init(context.Background(), nil)
+		host := Host{Name: "bench", Listener: l.listener(), Life: life}
+		place := Place(bench{})
+		submit := func() *Call {
+			c := NewCall(Spec{}, &body{
+				run:  func(context.Context) error { time.Sleep(time.Second); return nil }, // virtual time
+				done: func(error) { time.Sleep(time.Minute) },                             // virtual time
+			})
+			c.Submit(c.Derive(context.Background()), &host)
+			return c
+		}
+		begin := time.Since(Epoch())
+		first, second := submit(), submit()
+		ended := first.RunAt(&place, 1, 0)
+		late := submit()
+		again := second.RunAt(&place, 1, ended)
+		last := late.RunAt(&place, 1, again)
+		want := []time.Duration{
+			0, 0, // two are submitted
+			0, time.Second, // the first one runs
+			61 * time.Second,              // the last one is submitted
+			time.Second, 62 * time.Second, // the second one runs
+			62 * time.Second, 123 * time.Second, // and the last one
+		}
+		for i, e := range l.events {
+			if at := e.At - begin; at != want[i] {
+				t.Errorf("event %d, %s, was at %v; want %v", i, l.lines[i], at, want[i])
+			}
+		}
+		if len(l.events) != len(want) || last-begin != 123*time.Second {
+			t.Errorf("there are %d events, the last at %v; want %d", len(l.events), last-begin, len(want))
+		}
+
+		early := submit()
+		if e := l.events[len(l.events)-1]; !e.Time().Equal(time.Now()) {
+			t.Errorf("an event is said to be at %v; it was now, at %v", e.Time(), time.Now())
+		}
+		early.RunAt(&place, 1, begin)
+		if e := l.events[len(l.events)-2]; e.At != l.events[len(l.events)-3].At || e.Waited != 0 {
+			t.Errorf("a call that was submitted after the one before began at %v and waited %v", e.At-begin, e.Waited)
+		}
+	})
 }

@@ -15,7 +15,7 @@ import (
 // along: that is written to slog.Default, and so is the failure, which would be lost
 // otherwise.
 func (h *Host) ReportUnobserved(e Event) {
-	e.At, e.Engine = time.Now(), h.Name
+	e.At, e.Engine = time.Since(epoch), h.Name
 	if l := h.Listener; l != nil && l.Unobserved != nil {
 		heard := make(chan error)
 		go hear(l.Unobserved, e, heard)

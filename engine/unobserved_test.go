@@ -48,7 +48,7 @@ func TestReportUnobserved(t *testing.T) {
 			t.Errorf("%s: the listener heard it %d times, want %d", name, len(heard), c.heard)
 		}
 		for _, e := range heard {
-			if e.Engine != "here" || e.At.IsZero() || e.Task != "probe" || e.Call != 7 || e.Index != 3 || e.Attempt != 2 || e.Err != errTest {
+			if e.Engine != "here" || e.At == 0 || e.Task != "probe" || e.Call != 7 || e.Index != 3 || e.Attempt != 2 || e.Err != errTest {
 				t.Errorf("%s: the listener heard %+v", name, e)
 			}
 		}

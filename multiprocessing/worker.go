@@ -466,7 +466,7 @@ func (w *worker) crash(why error) *engine.CrashError {
 }
 
 func (w *worker) event(err error) engine.Event {
-	return engine.Event{At: time.Now(), Engine: w.pool.cfg.Name, Worker: w.number, PID: w.pid, Err: err}
+	return engine.Event{At: time.Since(engine.Epoch()), Engine: w.pool.cfg.Name, Worker: w.number, PID: w.pid, Err: err}
 }
 
 // terminate asks the worker to end, with all that it has started.

@@ -1,7 +1,9 @@
 package record
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -30,9 +32,10 @@ func long(b []byte, key string, n int64) []byte {
 	return always(b, key, n)
 }
 
-// always appends a number.
-func always(b []byte, key string, n int64) []byte {
-	b = append(b, key...)
+// always appends a number. It is inlined, and so what copies the key knows its length.
+func always(b []byte, key string, n int64) []byte { return integer(append(b, key...), n) }
+
+func integer(b []byte, n int64) []byte {
 	if n < 0 {
 		return strconv.AppendInt(b, n, 10)
 	}
@@ -41,40 +44,40 @@ func always(b []byte, key string, n int64) []byte {
 
 func call(b []byte, n uint64) []byte { return digits(append(b, `,"c":`...), n) }
 
-// attempt appends which attempt it is, unless it is the first.
-func attempt(b []byte, n int) []byte {
+// nth appends which attempt it is, unless it is the first.
+func nth(b []byte, n int) []byte {
 	if n == 1 {
 		return b
 	}
 	return always(b, `,"a":`, int64(n))
 }
 
-// twoDigits is all that two digits can be.
-const twoDigits = "0001020304050607080910111213141516171819" +
-	"2021222324252627282930313233343536373839" +
-	"4041424344454647484950515253545556575859" +
-	"6061626364656667686970717273747576777879" +
-	"8081828384858687888990919293949596979899"
-
-// digits is strconv.AppendUint at less than half its cost.
+// digits is strconv.AppendUint at a quarter of its cost.
 func digits(b []byte, n uint64) []byte {
 	if n < 10 {
 		return append(b, byte('0'+n))
 	}
-	var text [20]byte
-	i := len(text)
-	for n >= 100 {
-		two := n % 100 * 2
-		n /= 100
-		i -= 2
-		text[i], text[i+1] = twoDigits[two], twoDigits[two+1]
+	if n < 1e8 {
+		word := eight(n)
+		zeros := bits.TrailingZeros64(word) / 8
+		return binary.LittleEndian.AppendUint64(b, (word|asDigits)>>(8*zeros))[:len(b)+8-zeros]
 	}
-	i -= 2
-	text[i], text[i+1] = twoDigits[n*2], twoDigits[n*2+1]
-	if n < 10 {
-		i++
-	}
-	return append(b, text[i:]...)
+	return binary.LittleEndian.AppendUint64(digits(b, n/1e8), eight(n%1e8)|asDigits)
+}
+
+// asDigits makes eight numbers below ten the digits that they are.
+const asDigits = 0x3030303030303030
+
+// eight returns the eight decimal places of n, the first in the lowest byte. It splits all
+// parts of the word at once: into fours, pairs and single ones. To divide, it multiplies by
+// a fraction that is exact for numbers that small.
+func eight(n uint64) uint64 {
+	high := n / 10000
+	fours := high | (n-10000*high)<<32
+	high = fours * 10486 >> 20 & 0x0000007f_0000007f // by 100
+	pairs := high | (fours-100*high)<<16
+	high = pairs * 103 >> 10 & 0x000f000f_000f000f // by 10
+	return high | (pairs-10*high)<<8
 }
 
 // micros appends a time, and alwaysMicros also one that is 0.
@@ -216,7 +219,7 @@ func (s *Start) append(b []byte) []byte {
 	b = number(b, `,"e":`, s.Engine)
 	b = number(b, `,"w":`, s.Worker)
 	b = always(b, `,"i":`, int64(s.Input))
-	b = attempt(b, s.Attempt)
+	b = nth(b, s.Attempt)
 	b = alwaysMicros(b, `,"q":`, s.Queued)
 	b = text(b, `,"task":`, s.Task)
 	b = number(b, `,"pid":`, s.PID)
@@ -224,26 +227,16 @@ func (s *Start) append(b []byte) []byte {
 }
 
 func (s *Span) append(b []byte) []byte {
-	return s.appendWith(b, text(nil, `,"task":`, s.Task))
-}
-
-// appendWith is append for who has the task in writing.
-func (s *Span) appendWith(b, task []byte) []byte {
-	b = append(b, `{"type":"span"`...)
-	b = alwaysMicros(b, `,"t":`, s.Start)
+	b = alwaysMicros(head(b, "span"), `,"t":`, s.Start)
 	b = alwaysMicros(b, `,"end":`, s.End)
 	b = call(b, s.Call)
 	b = number(b, `,"e":`, s.Engine)
 	b = number(b, `,"w":`, s.Worker)
 	b = always(b, `,"i":`, int64(s.Input))
-	b = attempt(b, s.Attempt)
+	b = nth(b, s.Attempt)
 	b = alwaysMicros(b, `,"q":`, s.Queued)
-	b = append(b, task...)
-	if s.State == StateOK {
-		b = append(b, `,"state":"ok"`...)
-	} else {
-		b = text(b, `,"state":`, string(s.State))
-	}
+	b = text(b, `,"task":`, s.Task)
+	b = text(b, `,"state":`, string(s.State))
 	b = number(b, `,"pid":`, s.PID)
 	b = micros(b, `,"parked":`, s.Parked)
 	b = micros(b, `,"cpu":`, s.CPU)
@@ -270,7 +263,7 @@ func (r *Retry) append(b []byte) []byte {
 	b = alwaysMicros(head(b, "retry"), `,"t":`, r.Time)
 	b = call(b, r.Call)
 	b = always(b, `,"i":`, int64(r.Input))
-	b = attempt(b, r.Attempt)
+	b = nth(b, r.Attempt)
 	b = micros(b, `,"delay":`, r.Delay)
 	return append(b, '}')
 }
@@ -279,7 +272,7 @@ func (o *Output) append(b []byte) []byte {
 	b = alwaysMicros(head(b, "output"), `,"t":`, o.Time)
 	b = call(b, o.Call)
 	b = always(b, `,"i":`, int64(o.Input))
-	b = attempt(b, o.Attempt)
+	b = nth(b, o.Attempt)
 	b = text(b, `,"stdout":`, o.Stdout)
 	b = text(b, `,"stderr":`, o.Stderr)
 	b = flag(b, `,"cut":`, o.Cut)

@@ -71,7 +71,7 @@ func (l *Log) shard(worker int, call uint64) *shard {
 }
 
 // at returns when an event was, on the clock of the log.
-func (l *Log) at(e *engine.Event) int64 { return int64(e.At.Sub(l.base)) }
+func (l *Log) at(e *engine.Event) int64 { return int64(e.At) - l.began }
 
 func (h *hearer) onSubmitted(engine.Event) {
 	if !h.off.Load() {
@@ -91,12 +91,15 @@ func (h *hearer) onStarted(e engine.Event) {
 	}
 	s.mu.Lock()
 	s.left++
-	s.add(running{
-		call: e.Call, start: at, queued: at - int64(e.Waited), index: e.Index, from: from, task: e.Task,
-		attempt: int32(e.Attempt), worker: int32(e.Worker),
-	})
+	s.add(e.Call).begin(&e, at, from)
 	s.mu.Unlock()
 	h.stir()
+}
+
+// begin says how an attempt begins, or that it does not, at the given time.
+func (a *attempt) begin(e *engine.Event, at int64, from *source) {
+	a.call, a.start, a.queued, a.index, a.task = e.Call, at, at-int64(e.Waited), e.Index, e.Task
+	a.number, a.worker, a.from = int32(e.Attempt), int32(e.Worker), from
 }
 
 func (h *hearer) onParked(e engine.Event) {
@@ -159,6 +162,10 @@ func (h *hearer) ended(e *engine.Event, kind noteKind) {
 	if h.usages.n.Load() > 0 {
 		used = h.usages.take(e.Index, e.Attempt)
 	}
+	var more *rare
+	if err != nil || used != nil || e.Delay != 0 {
+		more = &rare{err: err, usage: used, delay: int64(e.Delay)}
+	}
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
 	if h.off.Load() { // it went off meanwhile, and may have let go of the notes
@@ -169,15 +176,13 @@ func (h *hearer) ended(e *engine.Event, kind noteKind) {
 	i := s.find(e.Call)
 	n := h.note(s)
 	if n != nil {
-		n.kind, n.state = kind, state
-		n.call, n.index, n.task, n.attempt, n.worker = e.Call, e.Index, e.Task, int32(e.Attempt), int32(e.Worker)
-		n.delay, n.end, n.from, n.err, n.usage, n.pid = int64(e.Delay), at, from, err, used, int32(from.pid(int32(e.Worker)))
+		n.kind, n.state, n.end, n.pid, n.rare = kind, state, at, int32(from.pid(int32(e.Worker))), more
 		if i >= 0 {
 			r := &s.runs[i]
 			r.resume(at)
-			n.start, n.queued, n.parked = r.start, r.queued, r.parked
+			n.attempt = r.attempt
 		} else {
-			n.start, n.queued, n.parked = at, at-int64(e.Waited), 0
+			n.begin(e, at, from)
 			n.state = refused
 		}
 	}
@@ -234,19 +239,20 @@ func (h *hearer) onWorkerStopped(e engine.Event) {
 
 // worker takes a note of the beginning or the end of a worker.
 func (h *hearer) worker(e *engine.Event, from *source, kind noteKind) {
-	err := e.Err
-	if err != nil {
+	var more *rare
+	if e.Err != nil {
 		h.errs.Add(1)
+		more = &rare{err: e.Err}
 	}
 	s := h.shard(e.Worker, 0)
 	s.mu.Lock()
 	n := h.note(s)
 	if n != nil {
-		n.kind, n.end, n.from, n.err = kind, h.at(e), from, err
-		n.worker, n.pid = int32(e.Worker), int32(e.PID)
+		n.kind, n.end, n.pid, n.rare = kind, h.at(e), int32(e.PID), more
+		n.from, n.worker = from, int32(e.Worker)
 	}
 	s.mu.Unlock()
-	if n == nil && err != nil {
+	if n == nil && more != nil {
 		h.errs.Add(-1)
 	}
 }

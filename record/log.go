@@ -23,7 +23,7 @@ const (
 // A Config says how a [Log] is kept. The zero Config is a good one.
 type Config struct {
 	// Notes bounds how many attempts may wait to be written; 0 means DefaultNotes. A
-	// note takes some 130 bytes, which are taken when they are needed. Attempts beyond
+	// note takes some 100 bytes, which are taken when they are needed. Attempts beyond
 	// it are counted, and left out; see [Dropped]. Since the writer is called whenever
 	// some thousands wait, that happens only if a file does not take data for long.
 	Notes int
@@ -57,12 +57,13 @@ type Config struct {
 // A Log has a goroutine while calls run on its engines, and until what it knows is
 // written. At rest it has none.
 type Log struct {
-	cfg  Config
-	run  Run
-	base time.Time
-	out  io.Writer
-	file *os.File // out, if the log has opened it
-	path string
+	cfg   Config
+	run   Run
+	base  time.Time
+	began int64 // base, as events have it
+	out   io.Writer
+	file  *os.File // out, if the log has opened it
+	path  string
 
 	open  bool        // it may end without Close; see To
 	begun atomic.Bool // somebody has the log, and is to be told of its failure
@@ -158,6 +159,7 @@ func newLog(w io.Writer, run Run, cfg Config) *Log {
 		l.base = time.Now()
 	}
 	l.run = run.filled(l.base)
+	l.began = int64(l.base.Sub(engine.Epoch()))
 	l.chunks.most = max(cfg.Notes/chunkSize, 2)
 	l.writer.init(l)
 	l.pending = Append(nil, &l.run)
@@ -174,8 +176,10 @@ func newLog(w io.Writer, run Run, cfg Config) *Log {
 //
 // The log needs no Close. It is complete when the workers of the engines have stopped, as
 // they do in Close; of engines without workers, such as [engine.Goroutines], it may lack
-// what has happened in the last 10 ms before the program ends. Whenever nothing runs, it
-// has an [End] line, which counts calls; if the run goes on, more lines follow.
+// what has happened in the last 10 ms before the program ends: nothing runs after main. Who
+// needs that hands out listeners of a log from [Create], and calls its Close. Whenever
+// nothing runs, the log has an [End] line, which counts calls; if the run goes on, more lines
+// follow.
 //
 // Several listeners for one file are a mistake, and a second one an error. To share one
 // among listeners of your own, see [engine.Tee].

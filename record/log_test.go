@@ -157,7 +157,7 @@ func TestDropped(t *testing.T) {
 	f := file{gate: make(chan struct{})}
 	l := record.NewLog(&f, record.Run{}, record.Config{Notes: 1000, Pending: 5000})
 	ears := l.Listener(record.Engine{Name: "engine"})
-	now := time.Now()
+	now := time.Since(engine.Epoch())
 	const calls = 5000
 	for i := range calls {
 		e := engine.Event{At: now, Engine: "engine", Worker: 1 + i%3, Call: uint64(i + 1), Index: i, Attempt: 1}

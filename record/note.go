@@ -10,22 +10,34 @@ import (
 	"github.com/go-braid/braid/engine"
 )
 
+// An attempt is what is known of one when it begins, but for the time that it has waited.
+type attempt struct {
+	call           uint64
+	start, queued  int64 // nanoseconds since the base of the log
+	parked         int64 // how long it has waited
+	index          int
+	from           *source
+	task           string
+	number, worker int32
+}
+
 // A note is what a listener takes down of something that is over. It is made into lines
-// later, on the goroutine of the log.
+// later, on the goroutine of the log. It is small, since there is one for each attempt, and
+// what few have is apart.
 type note struct {
-	start, end, queued int64 // nanoseconds since the base of the log
-	parked             int64
-	delay              int64 // before the next attempt, if again
-	call               uint64
-	index              int
-	from               *source
-	task               string
-	err                error
-	usage              *Usage
-	attempt, worker    int32
-	pid                int32
-	kind               noteKind
-	state              outcome // what became of the attempt, if err is not kept
+	attempt
+	end   int64
+	pid   int32
+	kind  noteKind
+	state outcome // what became of the attempt, if its error is not kept
+	rare  *rare
+}
+
+// rare is what few notes have.
+type rare struct {
+	err   error
+	usage *Usage
+	delay int64 // before the next attempt
 }
 
 type noteKind uint8
@@ -48,17 +60,11 @@ const (
 
 // A running is an attempt that has begun.
 type running struct {
-	call            uint64
-	start, queued   int64
-	parked          int64 // how long it has waited
-	since           int64 // when it began to wait; 0 if it does not
-	index           int
-	from            *source
-	task            string
-	done, total     int64 // its progress
-	attempt, worker int32
-	told            bool // there is a Start line
-	moved           bool // there is progress to be told
+	attempt
+	since       int64 // when it began to wait; 0 if it does not
+	done, total int64 // its progress
+	told        bool  // there is a Start line
+	moved       bool  // there is progress to be told
 }
 
 // Shards: one for each worker, unless there are very many, and some for attempts that run
@@ -84,17 +90,25 @@ type shard struct {
 // few is how many attempts a shard looks through for the one that it wants.
 const few = 8
 
-func (s *shard) add(r running) {
-	s.runs = append(s.runs, r)
-	switch n := len(s.runs); {
+// add makes room for the attempt at a call that begins, and returns it.
+func (s *shard) add(call uint64) *attempt {
+	n := len(s.runs) + 1
+	if n > cap(s.runs) {
+		s.runs = slices.Grow(s.runs, 1)
+	}
+	s.runs = s.runs[:n] // remove has cleared it
+	a := &s.runs[n-1].attempt
+	a.call = call
+	switch {
 	case s.at != nil:
-		s.at[r.call] = int32(n - 1)
+		s.at[call] = int32(n - 1)
 	case n > few:
 		s.at = make(map[uint64]int32)
 		for i := range s.runs {
 			s.at[s.runs[i].call] = int32(i)
 		}
 	}
+	return a
 }
 
 // find returns where the attempt at a call is in runs, or -1.
@@ -212,8 +226,9 @@ func (l *Log) note(s *shard) *note {
 	return &k.notes[k.n-1]
 }
 
-// early is how many full chunks call the writer before its time.
-const early = 16
+// early is how many full chunks call the writer before its time. What waits should still be
+// in a cache by then: with 48 of them, an attempt cost 100 ns more.
+const early = 8
 
 // A source is an engine that the log hears of.
 type source struct {

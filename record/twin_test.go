@@ -89,22 +89,22 @@ func (w *twin) spans(base time.Time) (all []record.Span) {
 		for _, e := range events {
 			switch e.kind {
 			case 'S':
-				s = record.Span{Call: e.Call, Engine: 1, Input: e.Index, Attempt: e.Attempt, Task: e.Task, Queued: micros(e.At)}
+				s = record.Span{Call: e.Call, Engine: 1, Input: e.Index, Attempt: e.Attempt, Task: e.Task, Queued: micros(e.Time())}
 				parked, since = 0, time.Time{}
 			case 'B':
-				s.Start, s.Worker = micros(e.At), e.Worker
+				s.Start, s.Worker = micros(e.Time()), e.Worker
 			case 'P':
-				since = e.At
+				since = e.Time()
 			case 'R':
 				if !since.IsZero() {
-					parked += e.At.Sub(since)
+					parked += e.Time().Sub(since)
 				}
 				since = time.Time{}
 			case 'Y', 'F':
 				if !since.IsZero() {
-					parked += e.At.Sub(since)
+					parked += e.Time().Sub(since)
 				}
-				s.End, s.Last, s.Parked = micros(e.At), e.kind == 'F', parked.Truncate(time.Microsecond)
+				s.End, s.Last, s.Parked = micros(e.Time()), e.kind == 'F', parked.Truncate(time.Microsecond)
 				s.State = stateOf(e.Err)
 				if s.Start == 0 {
 					s.Start, s.State = s.End, record.StateRefused

@@ -14,7 +14,7 @@ import (
 )
 
 // blockSize is how much is written at once, unless there is less.
-const blockSize = 256 << 10
+const blockSize = 128 << 10
 
 // A writer makes lines of notes and writes them. It belongs to who holds mu: the goroutine of
 // its log, or [Log.Done].
@@ -28,8 +28,7 @@ type writer struct {
 	first  int64 // how long the first one is
 	failed error
 	faults faults
-	task   string // of the last span
-	tasked []byte // and how it is written
+	form   form // of plain attempts
 
 	next    time.Duration // when the next sample is due
 	since   time.Duration // when the last one was
@@ -204,7 +203,7 @@ func (w *writer) survey(s *shard, c *census, now time.Duration) {
 			r.told = true
 			w.starts = Append(w.starts, &Start{
 				Start: time.Duration(r.start), Call: r.call, Engine: r.from.number, Worker: int(r.worker), Input: r.index,
-				Attempt: int(r.attempt), Queued: time.Duration(r.queued), Task: r.task, PID: r.from.pid(r.worker),
+				Attempt: int(r.number), Queued: time.Duration(r.queued), Task: r.task, PID: r.from.pid(r.worker),
 			})
 		}
 		if r.moved {
@@ -415,24 +414,80 @@ func (w *writer) notes(k *chunk) {
 
 // note writes the lines of a note, those of a failure before the one that names it.
 func (w *writer) note(n *note) {
-	if n.err != nil {
-		w.log.errs.Add(-1)
+	switch {
+	case n.isPlain():
+		w.plain(n)
+	case n.kind == workerUp || n.kind == workerGone:
+		w.worker(n)
+	default:
+		w.attempt(n)
 	}
-	if n.kind == workerUp || n.kind == workerGone {
-		l := Worker{Time: time.Duration(n.end), Engine: n.from.number, Number: int(n.worker), PID: int(n.pid), Up: n.kind == workerUp}
-		if n.err != nil {
-			l.Err = w.fault(classify(n.err), "")
-		}
-		w.buf = Append(w.buf, &l)
+}
+
+// isPlain reports whether a note is of an attempt that just succeeded, as most do.
+func (n *note) isPlain() bool {
+	return n.kind == lastAttempt && n.state == byError && n.rare == nil && n.pid == 0 &&
+		n.number == 1 && n.parked < int64(time.Microsecond) && n.start|n.end|n.queued|int64(n.index) >= 0
+}
+
+// plain is attempt at half its cost, which shows in runs of tasks that take microseconds.
+func (w *writer) plain(n *note) {
+	const micro = uint64(time.Microsecond)
+	f := &w.form
+	f.fit(n)
+	b := append(w.buf, `{"type":"span","t":`...)
+	b = digits(b, uint64(n.start)/micro)
+	b = digits(append(b, `,"end":`...), uint64(n.end)/micro)
+	b = digits(append(b, `,"c":`...), n.call)
+	b = digits(append(b, f.middle...), uint64(n.index))
+	b = digits(append(b, `,"q":`...), uint64(n.queued)/micro)
+	w.buf = append(b, f.end...)
+}
+
+// A form is what the line of a plain attempt has in common with the one before.
+type form struct {
+	from        *source
+	worker      int32
+	task        string
+	middle, end []byte
+}
+
+// fit makes it the form of a note.
+func (f *form) fit(n *note) {
+	if f.from == n.from && f.worker == n.worker && f.task == n.task {
 		return
 	}
+	f.from, f.worker, f.task = n.from, n.worker, n.task
+	b := number(f.middle[:0], `,"e":`, n.from.number)
+	b = number(b, `,"w":`, int(n.worker))
+	f.middle = append(b, `,"i":`...)
+	f.end = append(text(f.end[:0], `,"task":`, n.task), `,"state":"ok"}`+"\n"...)
+}
+
+// worker writes the line of a worker.
+func (w *writer) worker(n *note) {
+	l := Worker{Time: time.Duration(n.end), Engine: n.from.number, Number: int(n.worker), PID: int(n.pid), Up: n.kind == workerUp}
+	if n.rare != nil {
+		w.log.errs.Add(-1)
+		l.Err = w.fault(classify(n.rare.err), "")
+	}
+	w.buf = Append(w.buf, &l)
+}
+
+// attempt writes the lines of an attempt.
+func (w *writer) attempt(n *note) {
 	s := Span{
 		Start: time.Duration(n.start), End: time.Duration(n.end), Call: n.call, Engine: n.from.number, Worker: int(n.worker),
-		Input: n.index, Attempt: int(n.attempt), Queued: time.Duration(n.queued), Task: n.task, State: StateOK,
+		Input: n.index, Attempt: int(n.number), Queued: time.Duration(n.queued), Task: n.task, State: StateOK,
 		PID: int(n.pid), Parked: time.Duration(n.parked), Last: n.kind == lastAttempt,
 	}
-	if n.err != nil {
-		f := classify(n.err)
+	var more rare
+	if n.rare != nil {
+		more = *n.rare
+	}
+	if more.err != nil {
+		w.log.errs.Add(-1)
+		f := classify(more.err)
 		if n.state == refused {
 			f.Kind = StateRefused
 		}
@@ -445,21 +500,18 @@ func (w *writer) note(n *note) {
 	} else if n.state == bare {
 		s.State = StateError
 	}
-	if u := n.usage; u != nil {
+	if u := more.usage; u != nil {
 		s.PID = cmp.Or(u.PID, s.PID)
 		s.CPU, s.RSS = cmp.Or(u.CPU, s.CPU), cmp.Or(u.RSS, s.RSS)
 		s.Exit, s.Signal = cmp.Or(u.Exit, s.Exit), cmp.Or(u.Signal, s.Signal)
 		s.Out, s.ErrOut = u.Out, u.ErrOut
 	}
-	if w.tasked == nil || n.task != w.task {
-		w.task, w.tasked = n.task, text(w.tasked[:0], `,"task":`, n.task)
-	}
-	w.buf = append(s.appendWith(w.buf, w.tasked), '\n')
-	if u := n.usage; u != nil && (s.State != StateOK || w.log.cfg.Outputs) && u.Stdout+u.Stderr != "" {
+	w.buf = Append(w.buf, &s)
+	if u := more.usage; u != nil && (s.State != StateOK || w.log.cfg.Outputs) && u.Stdout+u.Stderr != "" {
 		w.buf = Append(w.buf, &Output{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Stdout: u.Stdout, Stderr: u.Stderr, Cut: u.Cut})
 	}
 	if n.kind == earlierAttempt {
-		w.buf = Append(w.buf, &Retry{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Delay: time.Duration(n.delay)})
+		w.buf = Append(w.buf, &Retry{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Delay: time.Duration(more.delay)})
 	}
 }
 

@@ -82,7 +82,7 @@ func (f *function) Done(err error) {
 // unobserved reports the failure of a function that nobody waits for.
 func (p *Pool) unobserved(err error) {
 	if l := p.cfg.Listener; l != nil && l.Unobserved != nil {
-		l.Unobserved(engine.Event{At: time.Now(), Engine: p.cfg.Name, Err: err})
+		l.Unobserved(engine.Event{At: time.Since(engine.Epoch()), Engine: p.cfg.Name, Err: err})
 		return
 	}
 	slog.Default().Error("a function failed that nobody waits for", "pool", p.cfg.Name, "error", err)

@@ -275,7 +275,7 @@ func (w *worker) inside(ctx context.Context, c, other *engine.Call) {
 	}
 	w.depth++
 	w.nested.Store(int32(w.depth))
-	w.runCall(other)
+	w.runCall(other, 0)
 	w.depth--
 	w.nested.Store(int32(w.depth))
 	if w.slotless {

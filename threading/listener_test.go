@@ -102,7 +102,7 @@ func TestEventFields(t *testing.T) {
 			return func(e engine.Event) {
 				mu.Lock()
 				defer mu.Unlock()
-				if e.Engine != "crew" || !e.At.Equal(time.Now()) {
+				if e.Engine != "crew" || !e.Time().Equal(time.Now()) {
 					t.Errorf("%s: the event %+v is not of this pool or not of now", what, e)
 				}
 				failed := e.Err != nil

@@ -22,7 +22,7 @@ type SlowTask struct {
 func (c *Config) observes() bool { return c.Labels || c.Slow > 0 }
 
 // observe is runCall for who wants to know more about tasks than their outcome.
-func (w *worker) observe(c *engine.Call) {
+func (w *worker) observe(c *engine.Call, turned time.Duration) (ended time.Duration) {
 	spec := c.Spec()
 	cfg := &w.pool.cfg
 	if cfg.Labels {
@@ -31,7 +31,7 @@ func (w *worker) observe(c *engine.Call) {
 	if cfg.Slow > 0 {
 		defer w.stopwatch(spec)()
 	}
-	c.RunAt(&w.place, w.id)
+	return c.RunAt(&w.place, w.id, turned)
 }
 
 // label sets the profiler labels of the goroutine, and returns what sets back those of

@@ -322,7 +322,7 @@ func TestUnobservedHook(t *testing.T) {
 		t.Fatalf("the failure was reported %d times, want once", len(es))
 	}
 	e := es[0]
-	if e.Engine != "thread" || e.Attempt != 1 || e.Call == 0 || e.At.IsZero() {
+	if e.Engine != "thread" || e.Attempt != 1 || e.Call == 0 || e.At == 0 {
 		t.Errorf("the report is %+v", e)
 	}
 	isAll(t, e.Err, errTest)

@@ -33,6 +33,7 @@ type worker struct {
 	searching bool // it is counted in Pool.searching
 	looking   atomic.Bool
 	ticks     uint32
+	strayed   bool          // next has looked further than into the worker's own queues
 	depth     int           // of calls that run inside one another
 	nested    atomic.Int32  // the same, for others to see
 	spawns    atomic.Uint64 // calls put into local
@@ -87,6 +88,7 @@ func (w *worker) work() {
 	if e.isZero() {
 		e, ok = w.next()
 	}
+	var turned time.Duration // when the worker turned to the next call, if it knows
 	for {
 		if !ok {
 			if e, ok = w.linger(); !ok {
@@ -95,11 +97,15 @@ func (w *worker) work() {
 		}
 		w.found()
 		if e.call == nil {
+			turned = 0
 			e, ok = w.runFunctions(e)
 			continue
 		}
-		w.runCall(e.call)
-		e, ok = w.next()
+		turned = w.runCall(e.call, turned)
+		w.strayed = false
+		if e, ok = w.next(); w.strayed {
+			turned = 0
+		}
 	}
 }
 
@@ -121,13 +127,13 @@ func (w *worker) linger() (entry, bool) {
 // lingers is how often a worker looks again before it rests: some microseconds in all.
 const lingers = 4
 
-// runCall runs a call that the worker has claimed.
-func (w *worker) runCall(c *engine.Call) {
+// runCall runs a call that the worker has claimed. It takes and returns times as
+// [engine.Call.RunAt] does.
+func (w *worker) runCall(c *engine.Call, turned time.Duration) (ended time.Duration) {
 	if p := w.pool; p.cfg.observes() {
-		w.observe(c)
-	} else {
-		c.RunAt(&w.place, w.id)
+		return w.observe(c, turned)
 	}
+	return c.RunAt(&w.place, w.id, turned)
 }
 
 // isCaller reports whether the caller is the worker's own goroutine.
@@ -198,11 +204,12 @@ const fairness = 61
 func (w *worker) next() (entry, bool) {
 	p := w.pool
 	if p.exact || w.slotless {
+		w.strayed = true
 		return w.finish()
 	}
 	w.ticks++
 	if p.flags.Load()&^flagShut != 0 || w.ticks >= fairness {
-		w.ticks = 0
+		w.ticks, w.strayed = 0, true
 		if e, ok, over := w.attend(); ok || over {
 			return e, ok
 		}
@@ -221,6 +228,7 @@ func (w *worker) next() (entry, bool) {
 	if e, ok := w.nextOfBatch(); ok {
 		return e, true
 	}
+	w.strayed = true
 	if e, ok := w.fetch(); ok {
 		return e, true
 	}
@@ -561,5 +569,5 @@ func (w *worker) stopped(err error) {
 }
 
 func (w *worker) event(err error) engine.Event {
-	return engine.Event{At: time.Now(), Engine: w.pool.cfg.Name, Worker: w.id, Err: err}
+	return engine.Event{At: time.Since(engine.Epoch()), Engine: w.pool.cfg.Name, Worker: w.id, Err: err}
 }

@@ -122,7 +122,7 @@ func consistent(es []entry) string {
 			return "the events disagree about engine, task or index"
 		case e.Attempt != attempt:
 			return "an event is of the wrong attempt"
-		case e.At.IsZero() || e.At.Before(es[max(i-1, 0)].At):
+		case e.At == 0 || e.At < es[max(i-1, 0)].At:
 			return "an event has no time, or one before that of the event before"
 		case (e.Err != nil) && e.kind != retrying && e.kind != finished:
 			return "an event other than Retrying and Finished has an error"

@@ -71,7 +71,7 @@ type call struct {
 
 	mu          sync.Mutex // for those below
 	span        trace.Span // of the attempt; nil while none runs
-	parkedSince time.Time
+	parkedSince time.Duration
 	parked      time.Duration
 }
 
@@ -98,13 +98,13 @@ func (o *observer) began(ctx context.Context, e engine.Event) context.Context {
 		attribute.Int("braid.index", e.Index),
 		attribute.Int("braid.attempt", e.Attempt),
 		attribute.Float64("braid.wait", e.Waited.Seconds()))
-	opts := []trace.SpanStartOption{trace.WithTimestamp(e.At), trace.WithAttributes(attrs...)}
+	opts := []trace.SpanStartOption{trace.WithTimestamp(e.Time()), trace.WithAttributes(attrs...)}
 	if c.before.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: c.before}))
 	}
 	ctx, span := o.tracer.Start(ctx, cmp.Or(e.Task, e.Engine), opts...)
 	c.mu.Lock()
-	c.span, c.parked, c.parkedSince = span, 0, time.Time{}
+	c.span, c.parked, c.parkedSince = span, 0, 0
 	c.mu.Unlock()
 	return ctx
 }
@@ -115,7 +115,7 @@ func (o *observer) parked(e engine.Event) {
 		defer c.mu.Unlock()
 		if c.span != nil {
 			c.parkedSince = e.At
-			c.span.AddEvent("braid.parked", trace.WithTimestamp(e.At),
+			c.span.AddEvent("braid.parked", trace.WithTimestamp(e.Time()),
 				trace.WithAttributes(attribute.String("braid.operation", e.Op.Kind.String())))
 		}
 	}
@@ -125,10 +125,10 @@ func (o *observer) resumed(e engine.Event) {
 	if c := o.call(e.Call); c != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.span != nil && !c.parkedSince.IsZero() {
-			c.parked += e.At.Sub(c.parkedSince)
-			c.parkedSince = time.Time{}
-			c.span.AddEvent("braid.resumed", trace.WithTimestamp(e.At))
+		if c.span != nil && c.parkedSince != 0 {
+			c.parked += e.At - c.parkedSince
+			c.parkedSince = 0
+			c.span.AddEvent("braid.resumed", trace.WithTimestamp(e.Time()))
 		}
 	}
 }
@@ -144,7 +144,7 @@ func (o *observer) retrying(e engine.Event) {
 		return // it has not run in this attempt
 	}
 	c.before = c.span.SpanContext()
-	c.span.AddEvent("braid.retry", trace.WithTimestamp(e.At), trace.WithAttributes(attribute.Float64("braid.delay", e.Delay.Seconds())))
+	c.span.AddEvent("braid.retry", trace.WithTimestamp(e.Time()), trace.WithAttributes(attribute.Float64("braid.delay", e.Delay.Seconds())))
 	c.end(e)
 }
 
@@ -180,9 +180,9 @@ func (c *call) end(e engine.Event) {
 		if crash, ok := errors.AsType[*engine.CrashError](err); ok {
 			c.span.SetAttributes(attribute.Int("process.pid", crash.PID))
 		}
-		fail(c.span, e.At, typeOf(err), text, stack)
+		fail(c.span, e.Time(), typeOf(err), text, stack)
 	}
-	c.span.End(trace.WithTimestamp(e.At))
+	c.span.End(trace.WithTimestamp(e.Time()))
 	c.span = nil
 }
 

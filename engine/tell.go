@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-braid/braid/strand"
+)
+
+// What a call tells its listener. Each attempt does so three times, and where tasks take
+// microseconds that shows: so an Event is filled in where it is, and the clock is read once.
+
+// tellSubmitted tells the listener that the call waits from now on.
+func (c *Call) tellSubmitted(ctx context.Context) {
+	if l := c.Host().Listener; l != nil && l.Submitted != nil {
+		var e Event
+		c.event(&e, ctx, 0)
+		c.queued = e.At
+		l.Submitted(e)
+	}
+}
+
+// tellStarted tells the listener that the attempt begins at a certain time, or now.
+func (c *Call) tellStarted(ctx context.Context, l *Listener, at time.Duration) {
+	var e Event
+	if at == 0 {
+		at = c.now(ctx)
+	} else {
+		// Who heard of the end of the call before may have submitted this one then.
+		at = max(at, c.queued)
+	}
+	c.eventAt(&e, at, int(c.worker))
+	e.Waited = c.waited(e.At)
+	l.Started(e)
+}
+
+// waited returns how long the attempt has waited at the given time, as far as that is known.
+func (c *Call) waited(at time.Duration) time.Duration {
+	if c.queued == 0 {
+		return 0
+	}
+	return at - c.queued
+}
+
+// tellFinished tells the listener that the call is complete, and returns when that was.
+func (c *Call) tellFinished(ctx context.Context, l *Listener, worker int, started bool, err error) time.Duration {
+	var e Event
+	c.event(&e, ctx, worker)
+	e.Err = err
+	if !started {
+		e.Waited = c.waited(e.At)
+	}
+	l.Finished(e)
+	return e.At
+}
+
+// event fills in what all events of the call have. An Event is large: to return it would
+// be to copy it.
+func (c *Call) event(e *Event, ctx context.Context, worker int) {
+	c.eventAt(e, c.now(ctx), worker)
+}
+
+// eventAt is event at a certain time.
+func (c *Call) eventAt(e *Event, at time.Duration, worker int) {
+	e.At, e.Engine, e.Worker = at, c.Host().Name, worker
+	e.Call, e.Task, e.Index, e.Attempt = c.id, c.kind.task, c.index, int(c.attempt)
+}
+
+// now returns the time on the clock of the engine, since epoch. That of an engine with a
+// Life is the system's, and so is that at a Place.
+func (c *Call) now(ctx context.Context) time.Duration {
+	if c.place.Load() != nil || c.host.Load().Life != nil {
+		return time.Since(epoch)
+	}
+	return strand.Now(ctx).Sub(epoch)
+}
