@@ -635,6 +635,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 	c.body.Done(err)
 	for _, f := range hooks {
 		f(err)
+		at = 0 // which may have taken any time
 	}
 	relays.settled()
 	return at

@@ -77,7 +77,7 @@ func TestDoneIsWritten(t *testing.T) {
 	for k := range tellers {
 		wg.Go(func() {
 			for i := k * inputs; i < (k+1)*inputs; i++ {
-				e := engine.Event{At: time.Now(), Call: uint64(i), Index: i, Attempt: 1, Worker: k + 1}
+				e := engine.Event{At: time.Since(engine.Epoch()), Call: uint64(i), Index: i, Attempt: 1, Worker: k + 1}
 				heard.Submitted(e)
 				heard.Started(e)
 				l.Input(i, "", "input")
