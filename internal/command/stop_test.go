@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -155,17 +157,23 @@ func TestKillAtOnce(t *testing.T) {
 	}
 }
 
+// running returns the commands that run: one can be heard of before it is among them.
+func running(r *Runner) []*process {
+	r.starting.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.running))
+}
+
 // A command that a stranger kills was not stopped.
 func TestKilledByOthers(t *testing.T) {
 	r := newRunner(t, Config{})
 	ready := newPipe(t)
 	done := start(t.Context(), r, play("stubborn", ready.path))
 	ready.expect(t, "ready")
-	r.mu.Lock()
-	for p := range r.running {
+	for _, p := range running(r) {
 		p.proc.Kill()
 	}
-	r.mu.Unlock()
 	o := <-done
 	defer o.res.Close()
 	if e := as[*ExitError](t, o.err); e.Signal != "SIGKILL" || e.Code != -1 {
@@ -283,13 +291,11 @@ func TestCommandHasItsOwnGroup(t *testing.T) {
 	ready, goOn := newPipe(t), newPipe(t)
 	done := start(t.Context(), r, play("hold", "0", "0", "x", ready.path, goOn.path))
 	ready.expect(t, "written")
-	r.mu.Lock()
-	for p := range r.running {
+	for _, p := range running(r) {
 		if pgid, err := syscall.Getpgid(p.proc.Pid); pgid != p.proc.Pid || err != nil {
 			t.Errorf("group %d, %v; want %d", pgid, err, p.proc.Pid)
 		}
 	}
-	r.mu.Unlock()
 	goOn.tell(t)
 	o := <-done
 	o.res.Close()
