@@ -14,13 +14,12 @@ import (
 // parks strands instead of blocking threads, and its waits can be cancelled. The
 // zero value is unlocked. An RWMutex must not be copied after first use.
 //
-// It is fair by phases. While a writer waits, no further reader is let in, so that
-// the readers who are there leave in time; when a writer unlocks it, all readers who
-// wait at that moment are let in together, before the next writer. So a reader waits
-// for one writer at most, a writer for the writers that came before it and for one
-// phase of readers before each, and neither side can starve the other. The rule is
-// that of phase-fair locks: Brandenburg and Anderson, "Spin-Based Reader-Writer
-// Synchronization for Multiprocessor Real-Time Systems", 2010.
+// It is fair by phases. While a writer waits for readers to leave, no further one is let
+// in; when a writer unlocks it, all readers who wait at that moment are let in together,
+// before the next writer. So a reader waits for one writer at most, a writer for the
+// writers before it and for one phase of readers before each, and neither side can starve
+// the other. The rule is that of phase-fair locks: Brandenburg and Anderson, "Spin-Based
+// Reader-Writer Synchronization for Multiprocessor Real-Time Systems", 2010.
 //
 // Writers take turns as those who lock a [Mutex] do: coroutines in the order of their
 // arrival, while a goroutine that waits for another writer lets others overtake it
@@ -114,8 +113,8 @@ func (rw *RWMutex) Lock(ctx context.Context) error {
 	return rw.wait(ctx, self, Write)
 }
 
-// RLock locks rw for reading, waiting until no writer holds it, and none waits that
-// came before. Its errors are those of Lock.
+// RLock locks rw for reading, waiting until no writer holds it or waits for readers to
+// leave. Its errors are those of Lock.
 func (rw *RWMutex) RLock(ctx context.Context) error {
 	self := ownerFor(ctx)
 	if self == &nobody {
