@@ -8,8 +8,8 @@ package spin
 // Who looks all the time slows down the one that holds it. And two that try at once take the
 // memory from one another each time, which costs more than what they do with it: after a
 // pause, the winner has done many operations on memory that was at hand. On two processors,
-// a semaphore of two did five times as much with it as without, and ten times with eight
-// goroutines.
+// a semaphore of two did four times as much with it as without, and ten times as much with
+// eight goroutines.
 //
 //go:noinline
 func Pause() {
