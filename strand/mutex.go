@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/go-braid/braid/internal/spin"
@@ -67,9 +66,6 @@ const (
 // which somebody wanted to wait. It is no strand.
 var crowd Strand
 
-// patience is how long a goroutine that waits lets others overtake it.
-const patience = time.Millisecond
-
 // spins is how often a Lock looks whether the mutex is free before it waits. Where
 // there is one processor, nobody could free it meanwhile.
 var spins = func() int {
@@ -95,24 +91,8 @@ func (m *Mutex) wait(ctx context.Context, self *Strand, lock any) error {
 	if m.spin(self) {
 		return nil
 	}
-	w := &mutexWaiter{m: m, self: self, lenient: parallel(ctx)}
-	for {
-		err := Park(ctx, Op{Object: lock, Kind: OpLock, Access: Write}, w)
-		switch {
-		case err != nil:
-			if w.invited {
-				m.leave(w)
-			}
-			return err
-		case w.killer != nil:
-			return &BrokenError{Lock: lock, Owner: w.killer}
-		case !w.invited:
-			return nil // m was handed to it
-		case m.spin(self):
-			m.leave(w)
-			return nil
-		}
-	}
+	w := &mutexWaiter{m: m, turn: turn{self: self, lenient: parallel(ctx)}}
+	return contend(ctx, Op{Object: lock, Kind: OpLock, Access: Write}, w)
 }
 
 // spin tries for a moment to lock m, which somebody who runs at this time may be about
@@ -228,8 +208,8 @@ func (m *Mutex) next() *mutexWaiter {
 	return n.Value
 }
 
-// leave ends the invitation of w, which has locked m or does not want it any more.
-func (m *Mutex) leave(w *mutexWaiter) {
+// leave ends the invitation of the guest, who has locked m or does not want it any more.
+func (m *Mutex) leave() {
 	var few [fewWakes]func()
 	m.mu.Lock()
 	m.guest = nil
@@ -421,15 +401,14 @@ func (m *Mutex) suspend() int { m.Unlock(); return 1 }
 func (m *Mutex) resume(ctx context.Context, _ int) error { return m.Lock(ctx) }
 
 type mutexWaiter struct {
-	m       *Mutex
-	self    *Strand
-	lenient bool      // whether others may overtake it: m need not be handed to it
-	since   time.Time // when it began to wait, if it is lenient
-	invited bool      // set before wake: to lock m itself
-	killer  *Strand   // set before wake, if the mutex is broken: who ended
-	wake    func()
-	node    waitq.Node[*mutexWaiter]
+	turn
+	m    *Mutex
+	node waitq.Node[*mutexWaiter]
 }
+
+func (w *mutexWaiter) its() *turn { return &w.turn }
+func (w *mutexWaiter) try() bool  { return w.m.spin(w.self) }
+func (w *mutexWaiter) leave()     { w.m.leave() }
 
 func (w *mutexWaiter) Arm(wake func()) bool {
 	m := w.m
@@ -458,12 +437,7 @@ func (w *mutexWaiter) Arm(wake func()) bool {
 
 // queue puts w into the queue, in front if it was there before. It needs w.m.mu.
 func (w *mutexWaiter) queue(again bool) {
-	switch {
-	case w.lenient && !again:
-		w.since = time.Now()
-	case w.lenient && time.Since(w.since) >= patience:
-		w.lenient = false
-	}
+	w.line(again)
 	if !w.lenient {
 		w.m.strict++
 	}

@@ -9,61 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A racer is a goroutine that wants a Mutex, driven by hand: it parks, and when it is
-// invited, it tries to lock the mutex and parks again if somebody was faster.
-type racer struct {
-	w     *mutexWaiter
-	woken bool
-	gone  bool // has locked the mutex, or given up
-	holds bool
-}
-
 func newRacer(m *Mutex, self *Strand, lenient bool) *racer {
-	r := &racer{w: &mutexWaiter{m: m, self: self, lenient: lenient}}
-	r.park()
-	return r
-}
-
-func (r *racer) park() {
-	r.woken = false
-	if !r.w.Arm(func() { r.woken = true }) {
-		r.woken = true
-	}
-}
-
-// run does what mutexWaiter's goroutine does when it has been woken.
-func (r *racer) run() {
-	switch {
-	case !r.woken || r.gone:
-	case r.w.killer != nil:
-		r.gone = true
-	case !r.w.invited:
-		r.gone, r.holds = true, true
-	case r.w.m.state.CompareAndSwap(nil, r.w.self):
-		r.w.m.leave(r.w)
-		r.gone, r.holds = true, true
-	default:
-		r.park()
-		r.run() // it need not have parked
-	}
-}
-
-// cancel has the goroutine's context end. A wake-up that was first wins, unless that is an
-// invitation and somebody else was faster.
-func (r *racer) cancel() {
-	switch {
-	case r.gone:
-	case !r.woken:
-		r.gone = r.w.Disarm()
-	case r.w.killer == nil && r.w.invited && !r.w.m.state.CompareAndSwap(nil, r.w.self):
-		r.w.m.leave(r.w)
-		r.gone = true
-	case r.w.killer == nil && r.w.invited:
-		r.w.m.leave(r.w)
-		r.gone, r.holds = true, true
-	default:
-		r.run()
-	}
+	return race(&mutexWaiter{m: m, turn: turn{self: self, lenient: lenient}})
 }
 
 // TestMutexOvertaking goes through the life of a goroutine that waits: it is overtaken
@@ -77,9 +24,9 @@ func TestMutexOvertaking(t *testing.T) {
 		overtake := func() {
 			t.Helper()
 			m.Unlock()
-			if !first.woken || !first.w.invited || second.woken {
+			if !first.woken || !first.turn.invited || second.woken {
 				t.Fatalf("after Unlock the first waiter is woken: %v, invited: %v, the second woken: %v; want true, true, false",
-					first.woken, first.w.invited, second.woken)
+					first.woken, first.turn.invited, second.woken)
 			}
 			if m.TryLock() {
 				t.Fatal("TryLock overtook a strand that waits")
@@ -110,8 +57,8 @@ func TestMutexOvertaking(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		overtake() // once more: it was asleep when its patience ended
 		m.Unlock()
-		if !first.woken || first.w.invited {
-			t.Errorf("after %v the waiter is woken: %v, invited: %v; want it to have the mutex", patience, first.woken, first.w.invited)
+		if !first.woken || first.turn.invited {
+			t.Errorf("after %v the waiter is woken: %v, invited: %v; want it to have the mutex", patience, first.woken, first.turn.invited)
 		}
 		if m.TryLock() || m.spin(&nobody) {
 			t.Error("a strand that waits was overtaken after its patience had ended")
@@ -144,7 +91,7 @@ func TestMutexInvitationIsPassedOn(t *testing.T) {
 				t.Errorf("the waiter who gave up holds the mutex: %v, the next is woken: %v", first.holds, second.woken)
 			}
 		} else {
-			m.leave(first.w)
+			m.leave()
 			first.gone = true
 		}
 		if held {
@@ -204,7 +151,7 @@ func TestMutexRacersModel(t *testing.T) {
 				self := owners.as(rapid.IntRange(0, 2).Draw(t, "self"))
 				r := newRacer(&m, self, rapid.Bool().Draw(t, "lenient"))
 				if rapid.Bool().Draw(t, "patient") {
-					r.w.since = r.w.since.Add(-patience)
+					r.turn.since = r.turn.since.Add(-patience)
 				}
 				racers = append(racers, r)
 				if r.woken {
@@ -258,8 +205,8 @@ func checkRacers(m *Mutex, racers []*racer, holders int) error {
 		case r.gone:
 		case !r.woken:
 			parkedNow++
-		case r.w.killer != nil:
-		case r.w.invited:
+		case r.turn.killer != nil:
+		case r.turn.invited:
 			coming++
 		default:
 			handed++

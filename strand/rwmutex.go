@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-braid/braid/internal/spin"
 	"github.com/go-braid/braid/internal/waitq"
@@ -130,24 +129,8 @@ func (rw *RWMutex) RLock(ctx context.Context) error {
 
 // wait is the slow path of Lock and RLock.
 func (rw *RWMutex) wait(ctx context.Context, self *Strand, access Access) error {
-	w := &rwWaiter{rw: rw, self: self, reads: access == Read, lenient: access == Write && parallel(ctx)}
-	for {
-		err := Park(ctx, Op{Object: rw, Kind: OpLock, Access: access}, w)
-		switch {
-		case err != nil:
-			if w.invited {
-				rw.leave(w)
-			}
-			return err
-		case w.killer != nil:
-			return &BrokenError{Lock: rw, Owner: w.killer}
-		case !w.invited:
-			return nil // it was let in
-		case rw.tryLock(self):
-			rw.leave(w)
-			return nil
-		}
-	}
+	w := &rwWaiter{rw: rw, reads: access == Read, turn: turn{self: self, lenient: access == Write && parallel(ctx)}}
+	return contend(ctx, Op{Object: rw, Kind: OpLock, Access: access}, w)
 }
 
 // TryLock locks rw for writing if nobody holds it or waits for it, and reports whether
@@ -280,8 +263,8 @@ func (rw *RWMutex) invite() {
 	wakeAll(wakes)
 }
 
-// leave ends the invitation of w, which has locked rw or does not want it any more.
-func (rw *RWMutex) leave(w *rwWaiter) {
+// leave ends the invitation of the guest, who has locked rw or does not want it any more.
+func (rw *RWMutex) leave() {
 	var few [fewWakes]func()
 	rw.enter()
 	rw.guest = nil
@@ -450,17 +433,17 @@ func (rw *RWMutex) Statistics() RWMutexStatistics {
 	}
 }
 
+// An rwWaiter waits to write, or to read: then it is let in, and never invited.
 type rwWaiter struct {
-	rw      *RWMutex
-	self    *Strand
-	reads   bool
-	lenient bool      // whether other writers may overtake it: rw need not be handed to it
-	since   time.Time // when it began to wait, if it is lenient
-	invited bool      // set before wake: to lock rw itself
-	killer  *Strand   // set before wake, if the lock is broken: who ended
-	wake    func()
-	node    waitq.Node[*rwWaiter]
+	turn
+	rw    *RWMutex
+	reads bool
+	node  waitq.Node[*rwWaiter]
 }
+
+func (w *rwWaiter) its() *turn { return &w.turn }
+func (w *rwWaiter) try() bool  { return w.rw.tryLock(w.self) }
+func (w *rwWaiter) leave()     { w.rw.leave() }
 
 func (w *rwWaiter) Arm(wake func()) bool {
 	rw := w.rw
@@ -495,12 +478,7 @@ func (w *rwWaiter) queue(again bool) {
 		rw.waitingReaders.Push(&w.node)
 		return
 	}
-	switch {
-	case w.lenient && !again:
-		w.since = time.Now()
-	case w.lenient && time.Since(w.since) >= patience:
-		w.lenient = false
-	}
+	w.line(again)
 	if !w.lenient {
 		rw.strict++
 	}

@@ -9,59 +9,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// An rwRacer is a strand that wants an RWMutex, driven by hand as a racer is.
-type rwRacer struct {
-	w     *rwWaiter
-	woken bool
-	gone  bool // has locked it, or given up
-	holds bool
+func newRWRacer(rw *RWMutex, self *Strand, reads, lenient bool) *racer {
+	return race(&rwWaiter{rw: rw, reads: reads, turn: turn{self: self, lenient: lenient && !reads}})
 }
 
-func newRWRacer(rw *RWMutex, self *Strand, reads, lenient bool) *rwRacer {
-	r := &rwRacer{w: &rwWaiter{rw: rw, self: self, reads: reads, lenient: lenient && !reads}}
-	r.park()
-	return r
-}
-
-func (r *rwRacer) park() {
-	r.woken = false
-	if !r.w.Arm(func() { r.woken = true }) {
-		r.woken = true
-	}
-}
-
-// run does what RWMutex.wait does when it has been woken.
-func (r *rwRacer) run() {
-	switch {
-	case !r.woken || r.gone:
-	case r.w.killer != nil:
-		r.gone = true
-	case !r.w.invited:
-		r.gone, r.holds = true, true
-	case r.w.rw.tryLock(r.w.self):
-		r.w.rw.leave(r.w)
-		r.gone, r.holds = true, true
-	default:
-		r.park()
-		r.run() // it need not have parked
-	}
-}
-
-// cancel has the context end. A wake-up that was first wins, but for an invitation that
-// comes to nothing: the strand would park again, and does not.
-func (r *rwRacer) cancel() {
-	switch {
-	case r.gone:
-	case !r.woken:
-		r.gone = r.w.Disarm()
-	case r.w.killer == nil && r.w.invited:
-		r.holds = r.w.rw.tryLock(r.w.self)
-		r.w.rw.leave(r.w)
-		r.gone = true
-	default:
-		r.run()
-	}
-}
+func (r *racer) reads() bool { return r.c.(*rwWaiter).reads }
 
 // TestRWMutexOvertaking goes through the life of a goroutine that waits to write: others
 // who write overtake it for a millisecond. Readers do as long as it is not awake.
@@ -80,9 +32,9 @@ func TestRWMutexOvertaking(t *testing.T) {
 		overtake := func() {
 			t.Helper()
 			rw.Unlock()
-			if !first.woken || !first.w.invited || second.woken {
+			if !first.woken || !first.turn.invited || second.woken {
 				t.Fatalf("after Unlock the first writer is woken: %v, invited: %v, the second woken: %v; want true, true, false",
-					first.woken, first.w.invited, second.woken)
+					first.woken, first.turn.invited, second.woken)
 			}
 			if rw.TryLock() || rw.TryRLock() {
 				t.Fatal("somebody who tries overtook a writer who waits")
@@ -120,8 +72,8 @@ func TestRWMutexOvertaking(t *testing.T) {
 			t.Error("a writer who waits was overtaken after his patience had ended")
 		}
 		rw.RUnlock()
-		if first.run(); !first.holds || first.w.invited {
-			t.Errorf("after %v the writer has the lock: %v, invited: %v; want it handed over", patience, first.holds, first.w.invited)
+		if first.run(); !first.holds || first.turn.invited {
+			t.Errorf("after %v the writer has the lock: %v, invited: %v; want it handed over", patience, first.holds, first.turn.invited)
 		}
 		if s := rw.Statistics(); s != (RWMutexStatistics{Writing: true, WaitingWriters: 1}) {
 			t.Errorf("Statistics() = %+v, want it written with 1 waiting", s)
@@ -176,13 +128,13 @@ func TestRWMutexInvitationIsPassedOn(t *testing.T) {
 	} {
 		var rw RWMutex
 		rw.TryLock()
-		first := newRWRacer(&rw, &nobody, false, true)
+		newRWRacer(&rw, &nobody, false, true)
 		second := newRWRacer(&rw, &nobody, false, true)
 		rw.Unlock()
 		if !c.lock(&rw) {
 			t.Fatalf("%s: the lock cannot be had", c.name)
 		}
-		rw.leave(first.w) // as wait does when its context has ended
+		rw.leave() // as wait does when its context has ended
 		if second.woken != c.secondWakes {
 			t.Errorf("%s: the next writer is woken: %v, want %v", c.name, second.woken, c.secondWakes)
 		}
@@ -203,7 +155,7 @@ func TestRWMutexRacersModel(t *testing.T) {
 		var (
 			rw      RWMutex
 			owners  = newOwners()
-			racers  []*rwRacer
+			racers  []*racer
 			writers int // who hold it, of those who have not waited
 			readers int
 		)
@@ -212,7 +164,7 @@ func TestRWMutexRacersModel(t *testing.T) {
 			for _, x := range racers {
 				switch {
 				case !x.holds:
-				case x.w.reads:
+				case x.reads():
 					r++
 				default:
 					w++
@@ -221,7 +173,7 @@ func TestRWMutexRacersModel(t *testing.T) {
 			return w, r
 		}
 		self := func(t *rapid.T) *Strand { return owners.as(rapid.IntRange(0, 2).Draw(t, "self")) }
-		pick := func(t *rapid.T) *rwRacer {
+		pick := func(t *rapid.T) *racer {
 			if len(racers) == 0 {
 				t.Skip("nobody has come yet")
 			}
@@ -230,7 +182,7 @@ func TestRWMutexRacersModel(t *testing.T) {
 		unlock := func() {
 			writers = 0
 			for _, r := range racers {
-				r.holds = r.holds && r.w.reads
+				r.holds = r.holds && r.reads()
 			}
 			rw.Unlock()
 		}
@@ -239,7 +191,7 @@ func TestRWMutexRacersModel(t *testing.T) {
 				readers--
 			} else {
 				for _, r := range racers {
-					if r.holds && r.w.reads {
+					if r.holds && r.reads() {
 						r.holds = false
 						break
 					}
@@ -250,7 +202,7 @@ func TestRWMutexRacersModel(t *testing.T) {
 		// Nobody overtakes who must not be overtaken.
 		barred := func() bool {
 			for _, r := range racers {
-				if !r.gone && !r.woken && !r.w.reads && !r.w.lenient {
+				if !r.gone && !r.woken && !r.reads() && !r.turn.lenient {
 					return true
 				}
 			}
@@ -260,7 +212,7 @@ func TestRWMutexRacersModel(t *testing.T) {
 			"arrive": func(t *rapid.T) {
 				r := newRWRacer(&rw, self(t), rapid.Bool().Draw(t, "reads"), rapid.Bool().Draw(t, "lenient"))
 				if rapid.Bool().Draw(t, "patient") {
-					r.w.since = r.w.since.Add(-patience)
+					r.turn.since = r.turn.since.Add(-patience)
 				}
 				racers = append(racers, r)
 				if r.woken {
@@ -333,19 +285,19 @@ func TestRWMutexRacersModel(t *testing.T) {
 	})
 }
 
-func checkRWRacers(rw *RWMutex, racers []*rwRacer, writers, readers int) error {
+func checkRWRacers(rw *RWMutex, racers []*racer, writers, readers int) error {
 	var coming, parkedWriters, parkedReaders int
 	for _, r := range racers {
 		switch {
 		case r.gone:
-		case !r.woken && r.w.reads:
+		case !r.woken && r.reads():
 			parkedReaders++
 		case !r.woken:
 			parkedWriters++
-		case r.w.killer != nil:
-		case r.w.invited:
+		case r.turn.killer != nil:
+		case r.turn.invited:
 			coming++
-		case r.w.reads:
+		case r.reads():
 			readers++
 		default:
 			writers++

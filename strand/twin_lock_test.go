@@ -54,7 +54,9 @@ type mutexSubject struct {
 	owners
 }
 
-func (s *mutexSubject) wait(i int) Waitable { return &mutexWaiter{m: &s.Mutex, self: s.as(i)} }
+func (s *mutexSubject) wait(i int) Waitable {
+	return &mutexWaiter{m: &s.Mutex, turn: turn{self: s.as(i)}}
+}
 func (s *mutexSubject) outcome(w Waitable) string {
 	if w.(*mutexWaiter).killer != nil {
 		return broken

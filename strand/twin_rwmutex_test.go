@@ -17,7 +17,7 @@ type rwSubject struct {
 }
 
 func (s *rwSubject) wait(i int) Waitable {
-	return &rwWaiter{rw: &s.RWMutex, self: s.as(i % reader), reads: i >= reader}
+	return &rwWaiter{rw: &s.RWMutex, reads: i >= reader, turn: turn{self: s.as(i % reader)}}
 }
 func (s *rwSubject) outcome(w Waitable) string {
 	if w.(*rwWaiter).killer != nil {

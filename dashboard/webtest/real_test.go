@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -120,16 +119,7 @@ func TestRealRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(t.TempDir(), "run.html")
-	file, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(model.WriteHTML(file), file.Close()); err != nil {
-		t.Fatal(err)
-	}
-	q := open(t, night, "file://"+filepath.ToSlash(name))
-	q.ready()
+	q := openModel(t, night, model)
 	if n := eval[int](q, "braid.model.value.n"); n != 304 {
 		t.Errorf("the file has %d spans", n)
 	}
