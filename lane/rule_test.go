@@ -343,7 +343,8 @@ func TestListener(t *testing.T) {
 		tell := func(what string) func(engine.Event) {
 			return func(e engine.Event) { d.add(e.Engine + " " + e.Task + " " + what) }
 		}
-		p := pool(t, threading.Config{Workers: 2, Name: "cpu", Listener: &engine.Listener{
+		// One worker: with two, the next call may begin before the end of the one before is told.
+		p := pool(t, threading.Config{Workers: 1, Name: "cpu", Listener: &engine.Listener{
 			Submitted: tell("submitted"), Started: tell("started"), Finished: tell("finished"),
 		}})
 		l := open(t, open(t, p, lane.Config{Name: "outer"}), lane.Config{Name: "inner", Limit: 1})
