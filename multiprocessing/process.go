@@ -213,7 +213,8 @@ func (j *joiner) Disarm() bool {
 
 // ExitCode returns the code with which the process ended, or minus the number of the
 // signal that ended it. A task that succeeded gives 0, one that returned an error 1,
-// one that panicked 2. Ok is false as long as the process runs.
+// one that panicked 2; if the call ended before the task began, the code is not 0. Ok is
+// false as long as the process runs.
 func (p *Process) ExitCode() (code int, ok bool) {
 	select {
 	case <-p.over:

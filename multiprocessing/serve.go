@@ -24,7 +24,7 @@ import (
 // The exit codes of a worker.
 const (
 	exitOK       = 0
-	exitError    = 1  // the only task of a Process returned an error
+	exitError    = 1  // the only task of a Process returned an error, or did not begin
 	exitPanic    = 2  // or panicked, as the Go runtime has it
 	exitProtocol = 70 // the program cannot be understood
 	exitOrphan   = 71 // the program is gone
@@ -194,10 +194,20 @@ func (s *server) listen() {
 			idle := s.current == nil
 			s.mu.Unlock()
 			if idle {
-				s.end(exitOK)
+				s.dismissed()
 			}
 		}
 	}
+}
+
+// dismissed ends a worker that was told to end while it had no call. A process for one
+// call is told so only if that will not come: nothing in it has succeeded.
+func (s *server) dismissed() {
+	if s.oneShot {
+		s.end(exitError)
+		return
+	}
+	s.end(exitOK)
 }
 
 func (s *server) end(code int) {
@@ -260,7 +270,7 @@ func (s *server) call(f wire.Frame) bool {
 	if s.stop {
 		// The program had not heard of it; it finds that the call was not begun.
 		s.mu.Unlock()
-		s.end(exitOK)
+		s.dismissed()
 		return false
 	}
 	c := &s.running
