@@ -6,8 +6,14 @@ import (
 	"time"
 )
 
+// Fields are what a line is read into: a [Line], or *spans.
+type fields interface {
+	// field reads the value of a key, and reports false if it does not know the key.
+	field(key []byte, in *scanner) bool
+}
+
 // decode reads a line. It returns nil, and no error, for a type that it does not know.
-func (s *scanner) decode(line []byte) (Line, error) {
+func (s *scanner) decode(line []byte) (fields, error) {
 	s.b, s.i, s.err = line, 0, nil
 	l := newLine(s.kind())
 	if s.err != nil {
@@ -49,7 +55,7 @@ func (s *scanner) kind() (kind string) {
 	return kind
 }
 
-func newLine(kind string) Line {
+func newLine(kind string) fields {
 	switch kind {
 	case "run":
 		return new(Run)
@@ -61,6 +67,8 @@ func newLine(kind string) Line {
 		return &Start{Attempt: 1}
 	case "span":
 		return &Span{Attempt: 1, Last: true}
+	case "spans":
+		return new(spans)
 	case "error":
 		return new(Error)
 	case "retry":

@@ -5,7 +5,7 @@ import "time"
 // Schema is the version of the log that this package writes. It changes only when
 // older readers would misunderstand a log; new keys and new types of lines, which
 // readers skip, do not change it.
-const Schema = "braid.record/1"
+const Schema = "braid.record/2"
 
 // A Line is one line of a log: a *Run, *Engine, *Input, *Start, *Span, *Error,
 // *Retry, *Output, *Worker, *Progress, *Sample, *Mark, *Advice, *Done, *Dropped or *End.
@@ -15,8 +15,7 @@ const Schema = "braid.record/1"
 type Line interface {
 	// append adds the line as JSON, without the newline.
 	append(b []byte) []byte
-	// field reads the value of a key, and reports false if it does not know the key.
-	field(key []byte, in *scanner) bool
+	fields
 }
 
 // Append appends a line to b as it stands in a log, with its newline. Numbers and

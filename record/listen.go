@@ -18,16 +18,17 @@ const patience = time.Second
 // is nil, from any, which it tells apart by their names.
 func (l *Log) listen(from *source) *engine.Listener {
 	h := &hearer{Log: l, only: from}
+	// An Event is large: a method as a function would have it copied once more.
 	return &engine.Listener{
-		Submitted:     h.onSubmitted,
-		Started:       h.onStarted,
-		Parked:        h.onParked,
-		Resumed:       h.onResumed,
-		Progress:      h.onProgress,
-		Retrying:      h.onRetrying,
-		Finished:      h.onFinished,
-		WorkerStarted: h.onWorkerStarted,
-		WorkerStopped: h.onWorkerStopped,
+		Submitted:     func(engine.Event) { h.submit() },
+		Started:       func(e engine.Event) { h.start(&e) },
+		Parked:        func(e engine.Event) { h.park(&e) },
+		Resumed:       func(e engine.Event) { h.resume(&e) },
+		Progress:      func(e engine.Event) { h.progress(&e) },
+		Retrying:      func(e engine.Event) { h.end(&e, earlierAttempt) },
+		Finished:      func(e engine.Event) { h.end(&e, lastAttempt) },
+		WorkerStarted: func(e engine.Event) { h.workerStarted(&e) },
+		WorkerStopped: func(e engine.Event) { h.workerStopped(&e) },
 	}
 }
 
@@ -73,17 +74,17 @@ func (l *Log) shard(worker int, call uint64) *shard {
 // at returns when an event was, on the clock of the log.
 func (l *Log) at(e *engine.Event) int64 { return int64(e.At) - l.began }
 
-func (h *hearer) onSubmitted(engine.Event) {
+func (h *hearer) submit() {
 	if !h.off.Load() {
 		h.submitted.Add(1)
 	}
 }
 
-func (h *hearer) onStarted(e engine.Event) {
+func (h *hearer) start(e *engine.Event) {
 	if h.off.Load() {
 		return
 	}
-	at := h.at(&e)
+	at := h.at(e)
 	s := h.shard(e.Worker, e.Call)
 	from := h.source(e.Engine)
 	if e.Worker <= 0 {
@@ -91,33 +92,41 @@ func (h *hearer) onStarted(e engine.Event) {
 	}
 	s.mu.Lock()
 	s.left++
-	s.add(e.Call).begin(&e, at, from)
+	r := s.add(e.Call)
+	r.begin(e, at, s.fit(from, int32(e.Worker), e.Task))
+	r.since, r.done, r.total, r.told, r.moved = 0, 0, 0, false, false
 	s.mu.Unlock()
 	h.stir()
 }
 
 // begin says how an attempt begins, or that it does not, at the given time.
-func (a *attempt) begin(e *engine.Event, at int64, from *source) {
-	a.call, a.start, a.queued, a.index, a.task = e.Call, at, at-int64(e.Waited), e.Index, e.Task
-	a.number, a.worker, a.from = int32(e.Attempt), int32(e.Worker), from
+func (a *attempt) begin(e *engine.Event, at int64, form *form) {
+	a.call, a.start, a.queued, a.parked = e.Call, at, at-int64(e.Waited), 0
+	a.index, a.number, a.form = e.Index, int32(e.Attempt), form
 }
 
-func (h *hearer) onParked(e engine.Event) {
+func (h *hearer) park(e *engine.Event) {
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
 	if i := s.find(e.Call); i >= 0 {
-		s.runs[i].since = h.at(&e)
+		s.runs[i].since = h.at(e)
 	}
 	s.mu.Unlock()
 }
 
-func (h *hearer) onResumed(e engine.Event) {
+func (h *hearer) resume(e *engine.Event) {
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
 	if i := s.find(e.Call); i >= 0 {
-		s.runs[i].resume(h.at(&e))
+		s.runs[i].resume(h.at(e))
 	}
 	s.mu.Unlock()
+}
+
+// isPlain reports whether the line of an attempt that has succeeded says nothing that is left
+// out of most.
+func (r *running) isPlain(end int64) bool {
+	return r.number == 1 && r.since == 0 && r.parked < int64(time.Microsecond) && r.start|end|r.queued|int64(r.index) >= 0
 }
 
 // resume ends a time of waiting.
@@ -128,7 +137,7 @@ func (r *running) resume(at int64) {
 	}
 }
 
-func (h *hearer) onProgress(e engine.Event) {
+func (h *hearer) progress(e *engine.Event) {
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
 	if i := s.find(e.Call); i >= 0 {
@@ -138,15 +147,11 @@ func (h *hearer) onProgress(e engine.Event) {
 	s.mu.Unlock()
 }
 
-func (h *hearer) onRetrying(e engine.Event) { h.ended(&e, earlierAttempt) }
-
-func (h *hearer) onFinished(e engine.Event) { h.ended(&e, lastAttempt) }
-
 // maxErrors is how many failures may wait to be written with all that is known of them.
 const maxErrors = 8192
 
-// ended takes a note of an attempt that is over.
-func (h *hearer) ended(e *engine.Event, kind noteKind) {
+// end takes a note of an attempt that is over.
+func (h *hearer) end(e *engine.Event, kind noteKind) {
 	if h.off.Load() {
 		h.lost.Add(1)
 		return
@@ -162,10 +167,8 @@ func (h *hearer) ended(e *engine.Event, kind noteKind) {
 	if h.usages.n.Load() > 0 {
 		used = h.usages.take(e.Index, e.Attempt)
 	}
-	var more *rare
-	if err != nil || used != nil || e.Delay != 0 {
-		more = &rare{err: err, usage: used, delay: int64(e.Delay)}
-	}
+	pid := int32(from.pid(int32(e.Worker)))
+	plain := kind == lastAttempt && e.Err == nil && used == nil && pid == 0 && !h.texted.Load()
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
 	if h.off.Load() { // it went off meanwhile, and may have let go of the notes
@@ -174,15 +177,23 @@ func (h *hearer) ended(e *engine.Event, kind noteKind) {
 		return
 	}
 	i := s.find(e.Call)
-	n := h.note(s)
-	if n != nil {
-		n.kind, n.state, n.end, n.pid, n.rare = kind, state, at, int32(from.pid(int32(e.Worker))), more
+	k := h.room(s)
+	switch {
+	case k == nil:
+	case plain && i >= 0 && s.runs[i].isPlain(at):
+		a := &s.runs[i].attempt
+		k.successes[k.n] = success{a.call, a.start, a.queued, at, a.index, a.form}
+		k.n++
+	default:
+		n := k.add()
+		n.kind, n.state, n.end, n.pid = kind, state, at, pid
+		n.err, n.usage, n.delay = err, used, int64(e.Delay)
 		if i >= 0 {
 			r := &s.runs[i]
 			r.resume(at)
 			n.attempt = r.attempt
 		} else {
-			n.begin(e, at, from)
+			n.begin(e, at, s.fit(from, int32(e.Worker), e.Task))
 			n.state = refused
 		}
 	}
@@ -199,7 +210,7 @@ func (h *hearer) ended(e *engine.Event, kind noteKind) {
 		s.failed++
 	}
 	s.mu.Unlock()
-	if n == nil && err != nil {
+	if k == nil && err != nil {
 		h.errs.Add(-1)
 	}
 	h.stir()
@@ -208,7 +219,7 @@ func (h *hearer) ended(e *engine.Event, kind noteKind) {
 	}
 }
 
-func (h *hearer) onWorkerStarted(e engine.Event) {
+func (h *hearer) workerStarted(e *engine.Event) {
 	if h.off.Load() {
 		return
 	}
@@ -217,16 +228,16 @@ func (h *hearer) onWorkerStarted(e engine.Event) {
 		from.started(e.Worker, e.PID)
 	}
 	h.workers.Add(1)
-	h.worker(&e, from, workerUp)
+	h.worker(e, from, workerUp)
 	h.stir()
 }
 
-func (h *hearer) onWorkerStopped(e engine.Event) {
+func (h *hearer) workerStopped(e *engine.Event) {
 	if h.off.Load() {
 		return
 	}
 	from := h.source(e.Engine)
-	h.worker(&e, from, workerGone)
+	h.worker(e, from, workerGone)
 	h.stir()
 	if e.PID != 0 {
 		from.stopped(e.Worker, e.PID)
@@ -239,20 +250,19 @@ func (h *hearer) onWorkerStopped(e engine.Event) {
 
 // worker takes a note of the beginning or the end of a worker.
 func (h *hearer) worker(e *engine.Event, from *source, kind noteKind) {
-	var more *rare
 	if e.Err != nil {
 		h.errs.Add(1)
-		more = &rare{err: e.Err}
 	}
 	s := h.shard(e.Worker, 0)
 	s.mu.Lock()
-	n := h.note(s)
-	if n != nil {
-		n.kind, n.end, n.pid, n.rare = kind, h.at(e), int32(e.PID), more
-		n.from, n.worker = from, int32(e.Worker)
+	k := h.room(s)
+	if k != nil {
+		n := k.add()
+		n.kind, n.end, n.pid, n.err = kind, h.at(e), int32(e.PID), e.Err
+		n.form = s.fit(from, int32(e.Worker), "")
 	}
 	s.mu.Unlock()
-	if n == nil && more != nil {
+	if k == nil && e.Err != nil {
 		h.errs.Add(-1)
 	}
 }

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,29 +11,41 @@ import (
 
 // An attempt is what is known of one when it begins, but for the time that it has waited.
 type attempt struct {
-	call           uint64
-	start, queued  int64 // nanoseconds since the base of the log
-	parked         int64 // how long it has waited
-	index          int
-	from           *source
-	task           string
-	number, worker int32
+	call          uint64
+	start, queued int64 // nanoseconds since the base of the log
+	parked        int64 // how long it has waited
+	index         int
+	number        int32
+	form          *form
 }
 
-// A note is what a listener takes down of something that is over. It is made into lines
-// later, on the goroutine of the log. It is small, since there is one for each attempt, and
-// what few have is apart.
+// A success is a note of an attempt that just succeeded, as most do. Where tasks take
+// microseconds it shows how many bytes go from the processor of a worker to that of the
+// writer, so there are few.
+type success struct {
+	call               uint64
+	start, queued, end int64
+	index              int
+	form               *form
+}
+
+// span returns the line of it.
+func (n *success) span() *Span {
+	return &Span{
+		Start: time.Duration(n.start), End: time.Duration(n.end), Queued: time.Duration(n.queued), Call: n.call,
+		Engine: n.form.from.number, Worker: int(n.form.worker), Input: n.index, Attempt: 1, Task: n.form.task, State: StateOK, Last: true,
+	}
+}
+
+// A note is what a listener takes down of something else that is over. It is made into lines
+// later, on the goroutine of the log.
 type note struct {
 	attempt
+	after int // how many successes of the chunk come before it
 	end   int64
 	pid   int32
 	kind  noteKind
 	state outcome // what became of the attempt, if its error is not kept
-	rare  *rare
-}
-
-// rare is what few notes have.
-type rare struct {
 	err   error
 	usage *Usage
 	delay int64 // before the next attempt
@@ -79,6 +90,8 @@ const (
 type shard struct {
 	mu     sync.Mutex
 	chunk  *chunk
+	form   *form // of the last attempt
+	forms  map[form]*form
 	runs   []running
 	at     map[uint64]int32 // where a call is in runs, if those are many
 	left   int64            // attempts that have left the queue
@@ -90,15 +103,16 @@ type shard struct {
 // few is how many attempts a shard looks through for the one that it wants.
 const few = 8
 
-// add makes room for the attempt at a call that begins, and returns it.
-func (s *shard) add(call uint64) *attempt {
+// add makes room for the attempt at a call that begins, and returns it, to be filled in.
+func (s *shard) add(call uint64) *running {
 	n := len(s.runs) + 1
 	if n > cap(s.runs) {
-		s.runs = slices.Grow(s.runs, 1)
+		// So many that no other worker writes into the same line of the cache.
+		s.runs = slices.Grow(s.runs, few)
 	}
-	s.runs = s.runs[:n] // remove has cleared it
-	a := &s.runs[n-1].attempt
-	a.call = call
+	s.runs = s.runs[:n]
+	r := &s.runs[n-1]
+	r.call = call
 	switch {
 	case s.at != nil:
 		s.at[call] = int32(n - 1)
@@ -108,7 +122,7 @@ func (s *shard) add(call uint64) *attempt {
 			s.at[s.runs[i].call] = int32(i)
 		}
 	}
-	return a
+	return r
 }
 
 // find returns where the attempt at a call is in runs, or -1.
@@ -139,19 +153,32 @@ func (s *shard) remove(i int) {
 	if i < last {
 		s.runs[i] = s.runs[last]
 	}
-	s.runs[last] = running{}
-	s.runs = s.runs[:last]
+	s.runs = s.runs[:last] // what stands behind keeps only forms alive
 	if last == 0 && cap(s.runs) > 1000 {
 		s.runs, s.at = nil, nil
 	}
 }
 
-// chunkSize is how many notes are handed over at once.
+// chunkSize is how many successes are handed over at once, or other notes.
 const chunkSize = 256
 
+// A chunk is notes on their way to the writer.
 type chunk struct {
-	n     int
-	notes [chunkSize]note
+	n         int // of successes
+	successes [chunkSize]success
+	notes     []note
+}
+
+func (k *chunk) isEmpty() bool { return k.n == 0 && len(k.notes) == 0 }
+func (k *chunk) isFull() bool  { return k.n == chunkSize || len(k.notes) == chunkSize }
+
+// size is how many notes there are.
+func (k *chunk) size() int { return k.n + len(k.notes) }
+
+// add returns a new note, to be filled in.
+func (k *chunk) add() *note {
+	k.notes = append(k.notes, note{after: k.n})
+	return &k.notes[len(k.notes)-1]
 }
 
 // chunks are those that are full, and those that are free.
@@ -195,8 +222,8 @@ func (c *chunks) take(into []*chunk) []*chunk {
 // release makes a chunk free again. Few are kept.
 func (c *chunks) release(k *chunk) {
 	const kept = 32
-	clear(k.notes[:k.n])
-	k.n = 0
+	clear(k.notes)
+	k.n, k.notes = 0, k.notes[:0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.free) < kept {
@@ -206,78 +233,27 @@ func (c *chunks) release(k *chunk) {
 	}
 }
 
-// note returns a new note of shard s, which must be locked, or nil if there is no room.
-func (l *Log) note(s *shard) *note {
+// room returns the chunk of shard s, which must be locked, with room for a note, or nil if
+// there is none.
+func (l *Log) room(s *shard) *chunk {
 	k := s.chunk
-	if k == nil || k.n == chunkSize {
-		var waiting int
-		if k, waiting = l.chunks.swap(k); k == nil {
-			s.chunk = nil
-			l.lost.Add(1)
-			l.look()
-			return nil
-		}
-		s.chunk = k
-		if waiting >= early {
-			l.look()
-		}
+	if k != nil && !k.isFull() {
+		return k
 	}
-	k.n++
-	return &k.notes[k.n-1]
+	k, waiting := l.chunks.swap(k)
+	s.chunk = k
+	if k == nil {
+		l.lost.Add(1)
+	}
+	if k == nil || waiting >= early {
+		l.look()
+	}
+	return k
 }
 
 // early is how many full chunks call the writer before its time. What waits should still be
 // in a cache by then: with 48 of them, an attempt cost 100 ns more.
 const early = 8
-
-// A source is an engine that the log hears of.
-type source struct {
-	number int
-	name   string
-
-	remote atomic.Bool // there are processes
-	mu     sync.Mutex
-	pids   map[int]int // the processes of workers
-}
-
-func (s *source) started(worker, pid int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pids == nil {
-		s.pids = make(map[int]int)
-	}
-	s.pids[worker] = pid
-	s.remote.Store(true)
-}
-
-// pid returns the process of a worker, or 0 if that is this one.
-func (s *source) pid(worker int32) int {
-	if !s.remote.Load() {
-		return 0
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pids[int(worker)]
-}
-
-// processes returns those of the workers.
-func (s *source) processes() []int {
-	if !s.remote.Load() {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Values(s.pids))
-}
-
-// stopped forgets a worker, unless there is another one of that number by now.
-func (s *source) stopped(worker, pid int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pids[worker] == pid {
-		delete(s.pids, worker)
-	}
-}
 
 // Usage is what an attempt has used, as far as the engine does not tell: what is known of
 // a command.

@@ -42,7 +42,7 @@ func (e *VersionError) Error() string {
 }
 
 // A Reader reads a log line by line, in the order in which they were written, and
-// never holds more than one of them. It is for one goroutine at a time.
+// never holds more than one of them. Of a line that stands for many spans it makes as many. It is for one goroutine at a time.
 type Reader struct {
 	from    io.Reader
 	file    *os.File // to be closed; nil if the Reader was not made by Open
@@ -54,6 +54,7 @@ type Reader struct {
 	begun   bool     // the first line was read
 	skip    bool     // the line goes on that was too long
 	broken  error    // what all further calls of Next return
+	spans   []Span   // of the last line, that Next has not returned yet
 	scanner scanner
 }
 
@@ -91,6 +92,11 @@ func (r *Reader) Close() error {
 // with the one after it. Types and keys that it does not know are skipped.
 func (r *Reader) Next() (Line, error) {
 	for r.broken == nil {
+		if len(r.spans) > 0 {
+			s := &r.spans[0]
+			r.spans = r.spans[1:]
+			return s, nil
+		}
 		text, at, err := r.next()
 		if _, long := err.(*SyntaxError); (long || r.skip) && !r.begun {
 			r.broken = ErrNoLog
@@ -114,11 +120,14 @@ func (r *Reader) Next() (Line, error) {
 			}
 			break
 		}
+		if many, ok := l.(*spans); ok {
+			r.spans, err = many.expand()
+		}
 		if err != nil {
 			return nil, &SyntaxError{Line: r.line, Offset: at, Err: err}
 		}
-		if l != nil {
-			return l, nil
+		if one, ok := l.(Line); ok {
+			return one, nil
 		}
 	}
 	return nil, r.broken

@@ -68,6 +68,21 @@ func TestSchema1(t *testing.T) {
 	same(t, read(t, "testdata/schema1.ndjson"), schema1)
 }
 
+// schema2 is what testdata/schema2.ndjson has that schema 1 has not: a line for many spans.
+var schema2 = []record.Line{
+	&record.Run{Schema: "braid.record/2", ID: "01KGZ3Q8M4T27HYVS060QWH78E", Wall: time.Date(2026, 11, 27, 18, 20, 1, 123456789, time.UTC)},
+	&record.Engine{Time: 12 * us, Number: 1, Name: "threads"},
+	&record.Span{Start: 40 * us, End: 52 * us, Call: 1<<64 - 1, Engine: 1, Worker: 2, Input: 7, Attempt: 1, Queued: 20 * us, Task: `sums "all"`, State: record.StateOK, Last: true},
+	&record.Span{Start: 52 * us, End: 63 * us, Call: 2, Engine: 1, Worker: 2, Input: 9, Attempt: 1, Queued: 21 * us, Task: `sums "all"`, State: record.StateOK, Last: true},
+	&record.Span{Start: 64 * us, End: 64 * us, Call: 1, Engine: 1, Worker: 2, Input: 8, Attempt: 1, Queued: 64 * us, Task: `sums "all"`, State: record.StateOK, Last: true},
+	&record.Span{Start: 70 * us, End: 71 * us, Call: 4, Engine: 1, Attempt: 1, Queued: 69 * us, State: record.StateOK, Last: true},
+	&record.End{Time: 12345 * us, Verdict: "ok", OK: 4, Total: 4},
+}
+
+func TestSchema2(t *testing.T) {
+	same(t, read(t, "testdata/schema2.ndjson"), schema2)
+}
+
 // TestWrite checks that lines are still written as they were: programs of others read them.
 func TestWrite(t *testing.T) {
 	want, err := os.ReadFile("testdata/schema1.ndjson")
@@ -139,7 +154,7 @@ func TestNoLog(t *testing.T) {
 			}
 		}
 	}
-	for _, schema := range []string{"braid.record/2", "braid.record/0", "braid.record/x"} {
+	for _, schema := range []string{"braid.record/3", "braid.record/0", "braid.record/x"} {
 		r := record.NewReader(strings.NewReader(`{"type":"run","schema":"` + schema + `"}` + "\n"))
 		_, err := r.Next()
 		if v, ok := errors.AsType[*record.VersionError](err); !ok || v.Schema != schema || !strings.Contains(err.Error(), "newer") {
@@ -194,7 +209,7 @@ func TestFollow(t *testing.T) {
 // FuzzReader reads anything. It must not panic; what it accepts is JSON, and what it writes of that
 // it reads again as the same.
 func FuzzReader(f *testing.F) {
-	for _, name := range []string{"schema1.ndjson", "schema1-changed.ndjson", "broken.ndjson"} {
+	for _, name := range []string{"schema1.ndjson", "schema1-changed.ndjson", "schema2.ndjson", "broken.ndjson"} {
 		data, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

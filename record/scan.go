@@ -301,37 +301,58 @@ func (s *scanner) call() uint64 {
 
 // micros reads a time.
 func (s *scanner) micros() time.Duration {
-	const most = int64(1<<63-1) / int64(time.Microsecond)
 	n := s.integer()
-	if n > most || n < -most {
+	if !isMicros(n) {
 		s.fail(fmt.Errorf("%d is too long a time", n))
 		return 0
 	}
 	return time.Duration(n) * time.Microsecond
 }
 
-func (s *scanner) texts() (list []string) {
+// isMicros reports whether n microseconds are a time.Duration.
+func isMicros(n int64) bool {
+	const most = int64(1<<63-1) / int64(time.Microsecond)
+	return -most <= n && n <= most
+}
+
+// list calls value for each element of the list that comes next, if there is one.
+func (s *scanner) list(value func()) {
 	if s.null() {
-		return nil
+		return
 	}
 	if !s.is('[') {
 		s.fail(errors.New("not a list"))
-		return nil
+		return
 	}
 	if s.is(']') {
-		return nil
+		return
 	}
 	for s.err == nil {
 		s.space()
-		list = append(list, s.text())
+		value()
 		if s.is(']') {
-			return list
+			return
 		}
 		if !s.is(',') {
 			s.fail(errors.New("a list without an end"))
 		}
 	}
-	return nil
+}
+
+func (s *scanner) texts() (all []string) {
+	s.list(func() { all = append(all, s.text()) })
+	return all
+}
+
+// numbers is for calls, and what is between them.
+func (s *scanner) numbers() (all []uint64) {
+	s.list(func() { all = append(all, s.call()) })
+	return all
+}
+
+func (s *scanner) integers() (all []int64) {
+	s.list(func() { all = append(all, s.integer()) })
+	return all
 }
 
 // deepest is how far values that are skipped may be nested.
@@ -355,19 +376,7 @@ func (s *scanner) skip(depth int) {
 	case s.b[s.i] == '{':
 		s.each(func([]byte) { s.skip(depth + 1) })
 	case s.b[s.i] == '[':
-		s.i++
-		if s.is(']') {
-			return
-		}
-		for s.err == nil {
-			s.skip(depth + 1)
-			if s.is(']') {
-				return
-			}
-			if !s.is(',') {
-				s.fail(errors.New("a list without an end"))
-			}
-		}
+		s.list(func() { s.skip(depth + 1) })
 	case s.word("true"), s.word("false"), s.word("null"):
 	default:
 		s.literal()

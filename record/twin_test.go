@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -202,6 +203,9 @@ func TestTwin(t *testing.T) {
 		{"threading", 4000, everything, func(_ *testing.T, l *engine.Listener) closer {
 			return threading.NewPool(threading.Config{Name: "twins", Workers: 3, Queue: 5, Listener: l})
 		}},
+		{"threading, all well", 4000, mix{"ok"}, func(_ *testing.T, l *engine.Listener) closer {
+			return threading.NewPool(threading.Config{Name: "twins", Workers: 2, Listener: l})
+		}},
 		{"threading, refusing", 2000, everything, func(_ *testing.T, l *engine.Listener) closer {
 			return threading.NewPool(threading.Config{Name: "twins", Workers: 2, Queue: 1, Full: threading.Refuse, Listener: l})
 		}},
@@ -245,6 +249,9 @@ func TestTwin(t *testing.T) {
 				t.Errorf("%d end lines; want one, as the last", len(end))
 			}
 			workers(t, all, c.name == "multiprocessing")
+			if text, err := os.ReadFile(path); err != nil || len(c.mix) == 1 && bytes.Count(text, []byte(`{"type":"spans"`)) == 0 {
+				t.Errorf("successes in a row have no lines in common: %v", err)
+			}
 		})
 	}
 }

@@ -28,7 +28,6 @@ type writer struct {
 	first  int64 // how long the first one is
 	failed error
 	faults faults
-	form   form // of plain attempts
 
 	next    time.Duration // when the next sample is due
 	since   time.Duration // when the last one was
@@ -110,7 +109,7 @@ func (w *writer) all(thorough bool, end *End) bool {
 	}
 	w.waiting() // after the notes were taken: what they mean stands there
 	for i, k := range w.full {
-		w.notes(k)
+		w.chunk(k)
 		l.chunks.release(k)
 		w.full[i] = nil
 	}
@@ -193,7 +192,7 @@ func (c *census) end(now time.Duration) *End {
 func (w *writer) survey(s *shard, c *census, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.chunk != nil && s.chunk.n > 0 {
+	if s.chunk != nil && !s.chunk.isEmpty() {
 		w.full = append(w.full, s.chunk)
 		s.chunk = nil
 	}
@@ -202,8 +201,8 @@ func (w *writer) survey(s *shard, c *census, now time.Duration) {
 		if !r.told {
 			r.told = true
 			w.starts = Append(w.starts, &Start{
-				Start: time.Duration(r.start), Call: r.call, Engine: r.from.number, Worker: int(r.worker), Input: r.index,
-				Attempt: int(r.number), Queued: time.Duration(r.queued), Task: r.task, PID: r.from.pid(r.worker),
+				Start: time.Duration(r.start), Call: r.call, Engine: r.form.from.number, Worker: int(r.form.worker), Input: r.index,
+				Attempt: int(r.number), Queued: time.Duration(r.queued), Task: r.form.task, PID: r.form.from.pid(r.form.worker),
 			})
 		}
 		if r.moved {
@@ -247,7 +246,7 @@ func (w *writer) flush() {
 	}
 	defer func() { w.buf = w.buf[:0] }()
 	if w.failed != nil {
-		w.log.lost.Add(int64(bytes.Count(w.buf, newline)))
+		w.log.lost.Add(events(w.buf))
 		return
 	}
 	n, err := w.log.out.Write(w.buf)
@@ -259,7 +258,7 @@ func (w *writer) flush() {
 		w.log.off.Store(true)
 		whole := bytes.LastIndexByte(w.buf[:min(max(n, 0), len(w.buf))], '\n') + 1
 		w.good += int64(whole)
-		w.log.lost.Add(int64(bytes.Count(w.buf[whole:], newline)))
+		w.log.lost.Add(events(w.buf[whole:]))
 		return
 	}
 	w.good += int64(n)
@@ -267,8 +266,6 @@ func (w *writer) flush() {
 		w.first = int64(bytes.IndexByte(w.buf, '\n') + 1)
 	}
 }
-
-var newline = []byte{'\n'}
 
 // finish ends the recording, at its end or because it has failed.
 func (w *writer) finish(requests []chan struct{}) {
@@ -327,13 +324,13 @@ func (w *writer) giveUp() {
 		s := &l.shards[i]
 		s.mu.Lock()
 		if s.chunk != nil {
-			l.lost.Add(int64(s.chunk.n))
+			l.lost.Add(int64(s.chunk.size()))
 		}
 		s.chunk, s.runs, s.at = nil, nil, nil
 		s.mu.Unlock()
 	}
 	for _, k := range l.chunks.take(nil) {
-		l.lost.Add(int64(k.n))
+		l.lost.Add(int64(k.size()))
 	}
 	l.chunks.mu.Lock()
 	l.chunks.free = nil
@@ -363,7 +360,7 @@ func (w *writer) makeRoom() {
 	if i == 0 && int64(len(tail)) < w.good-w.first {
 		return
 	}
-	l.lost.Add(int64(bytes.Count(tail[i:], newline)))
+	l.lost.Add(events(tail[i:]))
 	w.good -= int64(len(tail) - i)
 }
 
@@ -402,74 +399,55 @@ func reason(err error) string {
 	return cut(err.Error(), 100)
 }
 
-// notes writes the lines of a chunk.
-func (w *writer) notes(k *chunk) {
-	for i := range k.notes[:k.n] {
-		w.note(&k.notes[i])
+// chunk writes the lines of a chunk.
+func (w *writer) chunk(k *chunk) {
+	written := 0
+	for i := range k.notes {
+		n := &k.notes[i]
+		w.successes(k.successes[written:n.after])
+		written = n.after
+		w.note(n)
 		w.spill()
 	}
+	w.successes(k.successes[written:k.n])
 	w.written = true
 	w.forget(k)
 }
 
+// successes writes the lines of attempts that just succeeded.
+func (w *writer) successes(all []success) {
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].form == all[0].form {
+			n++
+		}
+		if n >= inOneLine {
+			w.buf = appendSpans(w.buf, all[:n])
+		} else {
+			for i := range all[:n] {
+				w.buf = Append(w.buf, all[i].span())
+			}
+		}
+		w.spill()
+		all = all[n:]
+	}
+}
+
 // note writes the lines of a note, those of a failure before the one that names it.
 func (w *writer) note(n *note) {
-	switch {
-	case n.isPlain():
-		w.plain(n)
-	case n.kind == workerUp || n.kind == workerGone:
+	if n.kind == workerUp || n.kind == workerGone {
 		w.worker(n)
-	default:
+	} else {
 		w.attempt(n)
 	}
 }
 
-// isPlain reports whether a note is of an attempt that just succeeded, as most do.
-func (n *note) isPlain() bool {
-	return n.kind == lastAttempt && n.state == byError && n.rare == nil && n.pid == 0 &&
-		n.number == 1 && n.parked < int64(time.Microsecond) && n.start|n.end|n.queued|int64(n.index) >= 0
-}
-
-// plain is attempt at half its cost, which shows in runs of tasks that take microseconds.
-func (w *writer) plain(n *note) {
-	const micro = uint64(time.Microsecond)
-	f := &w.form
-	f.fit(n)
-	b := append(w.buf, `{"type":"span","t":`...)
-	b = digits(b, uint64(n.start)/micro)
-	b = digits(append(b, `,"end":`...), uint64(n.end)/micro)
-	b = digits(append(b, `,"c":`...), n.call)
-	b = digits(append(b, f.middle...), uint64(n.index))
-	b = digits(append(b, `,"q":`...), uint64(n.queued)/micro)
-	w.buf = append(b, f.end...)
-}
-
-// A form is what the line of a plain attempt has in common with the one before.
-type form struct {
-	from        *source
-	worker      int32
-	task        string
-	middle, end []byte
-}
-
-// fit makes it the form of a note.
-func (f *form) fit(n *note) {
-	if f.from == n.from && f.worker == n.worker && f.task == n.task {
-		return
-	}
-	f.from, f.worker, f.task = n.from, n.worker, n.task
-	b := number(f.middle[:0], `,"e":`, n.from.number)
-	b = number(b, `,"w":`, int(n.worker))
-	f.middle = append(b, `,"i":`...)
-	f.end = append(text(f.end[:0], `,"task":`, n.task), `,"state":"ok"}`+"\n"...)
-}
-
 // worker writes the line of a worker.
 func (w *writer) worker(n *note) {
-	l := Worker{Time: time.Duration(n.end), Engine: n.from.number, Number: int(n.worker), PID: int(n.pid), Up: n.kind == workerUp}
-	if n.rare != nil {
+	l := Worker{Time: time.Duration(n.end), Engine: n.form.from.number, Number: int(n.form.worker), PID: int(n.pid), Up: n.kind == workerUp}
+	if n.err != nil {
 		w.log.errs.Add(-1)
-		l.Err = w.fault(classify(n.rare.err), "")
+		l.Err = w.fault(classify(n.err), "")
 	}
 	w.buf = Append(w.buf, &l)
 }
@@ -477,17 +455,13 @@ func (w *writer) worker(n *note) {
 // attempt writes the lines of an attempt.
 func (w *writer) attempt(n *note) {
 	s := Span{
-		Start: time.Duration(n.start), End: time.Duration(n.end), Call: n.call, Engine: n.from.number, Worker: int(n.worker),
-		Input: n.index, Attempt: int(n.number), Queued: time.Duration(n.queued), Task: n.task, State: StateOK,
+		Start: time.Duration(n.start), End: time.Duration(n.end), Call: n.call, Engine: n.form.from.number, Worker: int(n.form.worker),
+		Input: n.index, Attempt: int(n.number), Queued: time.Duration(n.queued), Task: n.form.task, State: StateOK,
 		PID: int(n.pid), Parked: time.Duration(n.parked), Last: n.kind == lastAttempt,
 	}
-	var more rare
-	if n.rare != nil {
-		more = *n.rare
-	}
-	if more.err != nil {
+	if n.err != nil {
 		w.log.errs.Add(-1)
-		f := classify(more.err)
+		f := classify(n.err)
 		if n.state == refused {
 			f.Kind = StateRefused
 		}
@@ -500,18 +474,18 @@ func (w *writer) attempt(n *note) {
 	} else if n.state == bare {
 		s.State = StateError
 	}
-	if u := more.usage; u != nil {
+	if u := n.usage; u != nil {
 		s.PID = cmp.Or(u.PID, s.PID)
 		s.CPU, s.RSS = cmp.Or(u.CPU, s.CPU), cmp.Or(u.RSS, s.RSS)
 		s.Exit, s.Signal = cmp.Or(u.Exit, s.Exit), cmp.Or(u.Signal, s.Signal)
 		s.Out, s.ErrOut = u.Out, u.ErrOut
 	}
 	w.buf = Append(w.buf, &s)
-	if u := more.usage; u != nil && (s.State != StateOK || w.log.cfg.Outputs) && u.Stdout+u.Stderr != "" {
+	if u := n.usage; u != nil && (s.State != StateOK || w.log.cfg.Outputs) && u.Stdout+u.Stderr != "" {
 		w.buf = Append(w.buf, &Output{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Stdout: u.Stdout, Stderr: u.Stderr, Cut: u.Cut})
 	}
 	if n.kind == earlierAttempt {
-		w.buf = Append(w.buf, &Retry{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Delay: time.Duration(more.delay)})
+		w.buf = Append(w.buf, &Retry{Time: s.End, Call: n.call, Input: n.index, Attempt: s.Attempt, Delay: time.Duration(n.delay)})
 	}
 }
 
@@ -539,7 +513,7 @@ func (w *writer) forget(k *chunk) {
 	if len(l.texts) == 0 {
 		return
 	}
-	for i := range k.notes[:k.n] {
+	for i := range k.notes {
 		if k.notes[i].kind == lastAttempt {
 			delete(l.texts, k.notes[i].index)
 		}
