@@ -23,9 +23,10 @@ const (
 // A Config says how a [Log] is kept. The zero Config is a good one.
 type Config struct {
 	// Notes bounds how many attempts may wait to be written; 0 means DefaultNotes. A
-	// note takes some 100 bytes, which are taken when they are needed. Attempts beyond
-	// it are counted, and left out; see [Dropped]. Since the writer is called whenever
-	// some thousands wait, that happens only if a file does not take data for long.
+	// note takes some 50 bytes, and that of a failure some 200, which are taken when they
+	// are needed. Attempts beyond it are counted, and left out; see [Dropped]. Since the
+	// writer is called whenever some thousands wait, that happens only if a file does not
+	// take data for long.
 	Notes int
 
 	// Pending bounds the bytes of other lines that may wait to be written, such as
@@ -311,7 +312,7 @@ func (l *Log) idle() bool {
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
-		busy := len(s.runs) > 0 || s.chunk != nil && !s.chunk.isEmpty()
+		busy := len(s.runs) > 0 || s.chunk != nil && s.chunk.size() > 0
 		s.mu.Unlock()
 		if busy {
 			return false

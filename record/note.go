@@ -159,7 +159,7 @@ func (s *shard) remove(i int) {
 	}
 }
 
-// chunkSize is how many successes are handed over at once, or other notes.
+// chunkSize is how many notes are handed over at once.
 const chunkSize = 256
 
 // A chunk is notes on their way to the writer.
@@ -168,9 +168,6 @@ type chunk struct {
 	successes [chunkSize]success
 	notes     []note
 }
-
-func (k *chunk) isEmpty() bool { return k.n == 0 && len(k.notes) == 0 }
-func (k *chunk) isFull() bool  { return k.n == chunkSize || len(k.notes) == chunkSize }
 
 // size is how many notes there are.
 func (k *chunk) size() int { return k.n + len(k.notes) }
@@ -237,7 +234,7 @@ func (c *chunks) release(k *chunk) {
 // there is none.
 func (l *Log) room(s *shard) *chunk {
 	k := s.chunk
-	if k != nil && !k.isFull() {
+	if k != nil && k.size() < chunkSize {
 		return k
 	}
 	k, waiting := l.chunks.swap(k)

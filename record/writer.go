@@ -192,7 +192,7 @@ func (c *census) end(now time.Duration) *End {
 func (w *writer) survey(s *shard, c *census, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.chunk != nil && !s.chunk.isEmpty() {
+	if s.chunk != nil && s.chunk.size() > 0 {
 		w.full = append(w.full, s.chunk)
 		s.chunk = nil
 	}
