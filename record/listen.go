@@ -168,7 +168,7 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 		used = h.usages.take(e.Index, e.Attempt)
 	}
 	pid := int32(from.pid(int32(e.Worker)))
-	plain := kind == lastAttempt && e.Err == nil && used == nil && pid == 0 && !h.texted.Load()
+	plain := kind == lastAttempt && e.Err == nil && used == nil && pid == 0
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
 	if h.off.Load() { // it went off meanwhile, and may have let go of the notes

@@ -66,12 +66,11 @@ type Log struct {
 	file  *os.File // out, if the log has opened it
 	path  string
 
-	open   bool        // it may end without Close; see To
-	begun  atomic.Bool // somebody has the log, and is to be told of its failure
-	off    atomic.Bool
-	texted atomic.Bool   // there may be texts
-	awake  atomic.Bool   // there is a goroutine
-	wake   chan struct{} // holds a token if it is to look at once
+	open  bool        // it may end without Close; see To
+	begun atomic.Bool // somebody has the log, and is to be told of its failure
+	off   atomic.Bool
+	awake atomic.Bool   // there is a goroutine
+	wake  chan struct{} // holds a token if it is to look at once
 
 	lost    atomic.Int64 // notes and lines that found no room
 	loose   atomic.Int64 // attempts that run on no worker
@@ -225,7 +224,6 @@ func (l *Log) remember(in *Input) {
 	defer l.mu.Unlock()
 	if l.texts == nil {
 		l.texts = make(map[int]string)
-		l.texted.Store(true)
 	}
 	if len(l.texts) < many {
 		l.texts[in.Number] = in.Text

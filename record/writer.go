@@ -513,6 +513,9 @@ func (w *writer) forget(k *chunk) {
 	if len(l.texts) == 0 {
 		return
 	}
+	for i := range k.successes[:k.n] {
+		delete(l.texts, k.successes[i].index)
+	}
 	for i := range k.notes {
 		if k.notes[i].kind == lastAttempt {
 			delete(l.texts, k.notes[i].index)
