@@ -215,7 +215,7 @@ func (p *progress) redraw() {
 
 // tell says a plain line, if there is news.
 func (p *progress) tell() {
-	if s := p.describe(); s != p.last {
+	if s := p.describe(false); s != p.last {
 		p.last = s
 		fmt.Fprintf(p.out, "%s: %s\n", p.name, s)
 	}
@@ -225,7 +225,7 @@ func (p *progress) tell() {
 func (p *progress) report() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.say(func() { fmt.Fprintf(p.out, "%s: %s\n", p.name, p.describe()) })
+	p.say(func() { fmt.Fprintf(p.out, "%s: %s\n", p.name, p.describe(false)) })
 }
 
 // close takes the bar away and, if there was something to show, sums it up.
@@ -239,12 +239,13 @@ func (p *progress) close(sum bool) {
 		_ = p.bar.Exit()
 	}
 	if sum && (p.bar != nil || p.plain) {
-		fmt.Fprintf(p.out, "%s: %s\n", p.name, p.describe())
+		fmt.Fprintf(p.out, "%s: %s\n", p.name, p.describe(true))
 	}
 }
 
-// describe puts the state into words; it needs p.mu.
-func (p *progress) describe() string {
+// describe puts the state into words; it needs p.mu. Of a run that is over nothing is left to
+// come, even if it was stopped before it had read all of its inputs.
+func (p *progress) describe(over bool) string {
 	var b strings.Builder
 	elapsed := time.Since(p.began)
 	done := p.state.ok + p.state.failed
@@ -271,7 +272,7 @@ func (p *progress) describe() string {
 	b.WriteString(", " + brief(elapsed))
 	if s := elapsed.Seconds(); done > 0 && s > 0 {
 		fmt.Fprintf(&b, " (%s/s)", rate(float64(done)/s))
-		if left := p.of - p.state.ended(); p.of > 0 && left > 0 {
+		if left := p.of - p.state.ended(); !over && p.of > 0 && left > 0 {
 			b.WriteString(", about " + brief(time.Duration(float64(elapsed)*float64(left)/float64(done))) + " left")
 		}
 	}

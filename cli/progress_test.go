@@ -28,7 +28,7 @@ func TestProgressPlain(t *testing.T) {
 braid: 5 of 2,000 done, 1 failed, 20.00s (0.25/s), about 2h13m0s left
 a line
 braid: 5 of 2,000 done, 1 failed, 30.00s (0.167/s), about 3h19m30s left
-braid: 1,300 of 2,000 done, 300 failed, 1 stopped, 200 not tried, 31.00s (41.9/s), about 11.90s left
+braid: 1,300 of 2,000 done, 300 failed, 1 stopped, 200 not tried, 31.00s (41.9/s)
 `
 		got := out.String()
 		if got != want {
@@ -44,19 +44,21 @@ func TestProgressDescribe(t *testing.T) {
 			after time.Duration
 			state tally
 			of    int
+			over  bool
 			want  string
 		}{
-			{0, tally{}, 0, "0 done, 0µs"},
-			{time.Second, tally{}, 0, "0 done, 1.00s"},
-			{0, tally{ok: 2}, 2, "2 done, 1.00s (2/s)"},
-			{0, tally{ok: 1}, 2, "1 of 2 done, 1.00s (1/s), about 1.00s left"},
-			{time.Minute, tally{failed: 5000}, 0, "5,000 done, 5,000 failed, 1m1s (82/s)"},
-			{0, tally{ok: 1, skipped: 1}, 2, "1 of 2 done, 1 not tried, 1m1s (0.0164/s)"},
-			{0, tally{stopped: 1}, 1, "0 of 1 done, 1 stopped, 1m1s"},
+			{0, tally{}, 0, false, "0 done, 0µs"},
+			{time.Second, tally{}, 0, false, "0 done, 1.00s"},
+			{0, tally{ok: 2}, 2, false, "2 done, 1.00s (2/s)"},
+			{0, tally{ok: 1}, 2, false, "1 of 2 done, 1.00s (1/s), about 1.00s left"},
+			{0, tally{ok: 1}, 2, true, "1 of 2 done, 1.00s (1/s)"},
+			{time.Minute, tally{failed: 5000}, 0, false, "5,000 done, 5,000 failed, 1m1s (82/s)"},
+			{0, tally{ok: 1, skipped: 1}, 2, false, "1 of 2 done, 1 not tried, 1m1s (0.0164/s)"},
+			{0, tally{stopped: 1}, 1, false, "0 of 1 done, 1 stopped, 1m1s"},
 		} {
 			time.Sleep(c.after)
 			p.state, p.of = c.state, c.of
-			if got := p.describe(); got != c.want {
+			if got := p.describe(c.over); got != c.want {
 				t.Errorf("%+v of %d: %q, want %q", c.state, c.of, got, c.want)
 			}
 		}
