@@ -125,8 +125,8 @@ func (h *hearer) resume(e *engine.Event) {
 
 // isPlain reports whether the line of an attempt that has succeeded says nothing that is left
 // out of most.
-func (r *running) isPlain(end int64) bool {
-	return r.number == 1 && r.since == 0 && r.parked < int64(time.Microsecond) && r.start|end|r.queued|int64(r.index) >= 0
+func (r *running) isPlain() bool {
+	return r.number == 1 && r.since == 0 && r.parked < int64(time.Microsecond)
 }
 
 // resume ends a time of waiting.
@@ -180,7 +180,7 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 	k := h.room(s)
 	switch {
 	case k == nil:
-	case plain && i >= 0 && s.runs[i].isPlain(at):
+	case plain && i >= 0 && s.runs[i].isPlain():
 		a := &s.runs[i].attempt
 		k.successes[k.n] = success{a.call, a.start, a.queued, at, a.index, a.form}
 		k.n++

@@ -249,7 +249,7 @@ func (l *Log) room(s *shard) *chunk {
 }
 
 // early is how many full chunks call the writer before its time. What waits should still be
-// in a cache by then: with 48 of them, an attempt cost 100 ns more.
+// in a cache by then.
 const early = 8
 
 // Usage is what an attempt has used, as far as the engine does not tell: what is known of

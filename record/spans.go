@@ -8,9 +8,9 @@ import (
 )
 
 // A line of type "spans" stands for a number of spans of one worker that came one after the
-// other, with the same task, and just succeeded. Where tasks take microseconds, most of what it
-// costs to record one is the bytes of its line, and this way it takes a seventh of them: each
-// column has the small differences from one attempt to the next. A [Reader] returns the spans.
+// other, with the same task, and just succeeded. It takes a seventh of the bytes, which have to
+// be made and copied, and where tasks take microseconds that shows: each column has the small
+// differences from one attempt to the next. A [Reader] returns the spans.
 
 // inOneLine is how many such spans in a row become one line. Fewer are easier to be read, and
 // cost little.
