@@ -383,7 +383,7 @@ func (c *Call) runBody(ctx, run context.Context) (ended time.Duration) {
 		ended = c.fail(err)
 	}()
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
-		if run.Value(ProgressKey{}) != any((*seat)(c)) {
+		if run != context.Context(&c.own) && run.Value(ProgressKey{}) != any((*seat)(c)) {
 			// It has not come by Derive.
 			run = WithProgress(run, func(done, total int64) { c.Progress(ctx, done, total) })
 		}

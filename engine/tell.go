@@ -14,7 +14,7 @@ import (
 func (c *Call) tellSubmitted(ctx context.Context) {
 	if l := c.Host().Listener; l != nil && l.Submitted != nil {
 		var e Event
-		c.event(&e, ctx, 0)
+		c.eventAt(&e, c.now(ctx), 0)
 		c.queued = e.At
 		l.Submitted(e)
 	}
@@ -45,7 +45,7 @@ func (c *Call) waited(at time.Duration) time.Duration {
 // tellFinished tells the listener that the call is complete, and returns when that was.
 func (c *Call) tellFinished(ctx context.Context, l *Listener, worker int, started bool, err error) time.Duration {
 	var e Event
-	c.event(&e, ctx, worker)
+	c.eventAt(&e, c.now(ctx), worker)
 	e.Err = err
 	if !started {
 		e.Waited = c.waited(e.At)

@@ -126,7 +126,7 @@ func (h *hearer) resume(e *engine.Event) {
 // isPlain reports whether the line of an attempt that has succeeded says nothing that is left
 // out of most.
 func (r *running) isPlain() bool {
-	return r.number == 1 && r.since == 0 && r.parked < int64(time.Microsecond)
+	return r.number == 1 && r.since == 0 && r.parked < int64(time.Microsecond) && !r.form.from.remote.Load()
 }
 
 // resume ends a time of waiting.
@@ -152,50 +152,47 @@ const maxErrors = 8192
 
 // end takes a note of an attempt that is over.
 func (h *hearer) end(e *engine.Event, kind noteKind) {
-	if h.off.Load() {
-		h.lost.Add(1)
-		return
-	}
 	at := h.at(e)
-	from := h.source(e.Engine)
-	err, state := e.Err, byError
-	if err != nil && h.errs.Add(1) > maxErrors {
-		h.errs.Add(-1)
-		err, state = nil, bare
-	}
 	var used *Usage
 	if h.usages.n.Load() > 0 {
 		used = h.usages.take(e.Index, e.Attempt)
 	}
-	pid := int32(from.pid(int32(e.Worker)))
-	plain := kind == lastAttempt && e.Err == nil && used == nil && pid == 0
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
-	if h.off.Load() { // it went off meanwhile, and may have let go of the notes
+	if h.off.Load() { // then it may have let go of the notes
 		s.mu.Unlock()
 		h.lost.Add(1)
 		return
 	}
 	i := s.find(e.Call)
-	k := h.room(s)
-	switch {
+	switch k := h.room(s); {
 	case k == nil:
-	case plain && i >= 0 && s.runs[i].isPlain():
-		a := &s.runs[i].attempt
-		k.successes[k.n] = success{a.call, a.start, a.queued, at, a.index, a.form}
-		k.n++
+	case i >= 0 && kind == lastAttempt && e.Err == nil && used == nil && s.runs[i].isPlain():
+		s.succeed(&s.runs[i].attempt, at)
+		if h.keeps.Load() {
+			k.ended = append(k.ended, e.Index)
+		}
 	default:
+		s.endStreak()
 		n := k.add()
-		n.kind, n.state, n.end, n.pid = kind, state, at, pid
-		n.err, n.usage, n.delay = err, used, int64(e.Delay)
+		n.kind, n.end, n.usage, n.delay = kind, at, used, int64(e.Delay)
+		if e.Err == nil {
+			n.state = byError
+		} else if h.errs.Add(1) <= maxErrors {
+			n.err = e.Err
+		} else {
+			h.errs.Add(-1)
+			n.state = bare
+		}
 		if i >= 0 {
 			r := &s.runs[i]
 			r.resume(at)
 			n.attempt = r.attempt
 		} else {
-			n.begin(e, at, s.fit(from, int32(e.Worker), e.Task))
+			n.begin(e, at, s.fit(h.source(e.Engine), int32(e.Worker), e.Task))
 			n.state = refused
 		}
+		n.pid = int32(n.form.from.pid(n.form.worker))
 	}
 	if i >= 0 {
 		s.remove(i)
@@ -210,10 +207,9 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 		s.failed++
 	}
 	s.mu.Unlock()
-	if k == nil && err != nil {
-		h.errs.Add(-1)
+	if i < 0 { // otherwise it is up since the attempt began
+		h.stir()
 	}
-	h.stir()
 	if e.Worker <= 0 && i >= 0 && h.loose.Add(-1) == 0 && at-h.flushed.Load() > int64(quietPause) {
 		h.flushWithin(patience)
 	}
@@ -257,6 +253,7 @@ func (h *hearer) worker(e *engine.Event, from *source, kind noteKind) {
 	s.mu.Lock()
 	k := h.room(s)
 	if k != nil {
+		s.endStreak()
 		n := k.add()
 		n.kind, n.end, n.pid, n.err = kind, h.at(e), int32(e.PID), e.Err
 		n.form = s.fit(from, int32(e.Worker), "")

@@ -22,15 +22,16 @@ const (
 
 // A Config says how a [Log] is kept. The zero Config is a good one.
 type Config struct {
-	// Notes bounds how many attempts may wait to be written; 0 means DefaultNotes. A
-	// note takes some 50 bytes, and that of a failure some 200, which are taken when they
+	// Notes bounds how many attempts may wait to be written; 0 means DefaultNotes. One
+	// takes some 10 to 100 bytes, and a failure some 200, which are taken when they
 	// are needed. Attempts beyond it are counted, and left out; see [Dropped]. Since the
 	// writer is called whenever some thousands wait, that happens only if a file does not
 	// take data for long.
 	Notes int
 
 	// Pending bounds the bytes of other lines that may wait to be written, such as
-	// inputs; 0 means DefaultPending.
+	// inputs; 0 means DefaultPending. Beside them there is the block that is written next,
+	// of at most 128 KiB or as much again.
 	Pending int
 
 	// Interval is how long a finished attempt may wait to be written, and after which
@@ -70,6 +71,7 @@ type Log struct {
 	begun atomic.Bool // somebody has the log, and is to be told of its failure
 	off   atomic.Bool
 	awake atomic.Bool   // there is a goroutine
+	keeps atomic.Bool   // texts of inputs
 	wake  chan struct{} // holds a token if it is to look at once
 
 	lost    atomic.Int64 // notes and lines that found no room
@@ -116,7 +118,7 @@ func Create(path string, run Run, cfg Config) (*Log, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("cannot record into %s: %w", path, err)
 	}
-	if err := f.Truncate(0); err != nil && !isDevice(f) {
+	if err := empty(f); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
@@ -131,10 +133,14 @@ func Create(path string, run Run, cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// isDevice reports whether f cannot be cut, since it is no regular file.
-func isDevice(f *os.File) bool {
+// empty cuts f, unless it is empty or no regular file. Even cutting an empty one has a price:
+// whatever was cut, ext4 brings to the disk when it is closed.
+func empty(f *os.File) error {
 	info, err := f.Stat()
-	return err == nil && !info.Mode().IsRegular()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return err
+	}
+	return f.Truncate(0)
 }
 
 // NewLog begins the log of a run that is written to w, in blocks of whole lines. Run is
@@ -227,6 +233,7 @@ func (l *Log) remember(in *Input) {
 	}
 	if len(l.texts) < many {
 		l.texts[in.Number] = in.Text
+		l.keeps.Store(true)
 	}
 }
 

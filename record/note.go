@@ -19,29 +19,11 @@ type attempt struct {
 	form          *form
 }
 
-// A success is a note of an attempt that just succeeded, as most do. Where tasks take
-// microseconds it shows how many bytes go from the processor of a worker to that of the
-// writer, so there are few.
-type success struct {
-	call               uint64
-	start, queued, end int64
-	index              int
-	form               *form
-}
-
-// span returns the line of it.
-func (n *success) span() *Span {
-	return &Span{
-		Start: time.Duration(n.start), End: time.Duration(n.end), Queued: time.Duration(n.queued), Call: n.call,
-		Engine: n.form.from.number, Worker: int(n.form.worker), Input: n.index, Attempt: 1, Task: n.form.task, State: StateOK, Last: true,
-	}
-}
-
-// A note is what a listener takes down of something else that is over. It is made into lines
-// later, on the goroutine of the log.
+// A note is what a listener takes down of something that is over, but for what just succeeds;
+// see streak. It is made into lines later, on the goroutine of the log.
 type note struct {
 	attempt
-	after int // how many successes of the chunk come before it
+	after int // how many bytes of the chunk's lines come before it
 	end   int64
 	pid   int32
 	kind  noteKind
@@ -90,7 +72,8 @@ const (
 type shard struct {
 	mu     sync.Mutex
 	chunk  *chunk
-	form   *form // of the last attempt
+	streak streak // that is not in the lines of the chunk yet
+	form   *form  // of the last attempt
 	forms  map[form]*form
 	runs   []running
 	at     map[uint64]int32 // where a call is in runs, if those are many
@@ -159,22 +142,25 @@ func (s *shard) remove(i int) {
 	}
 }
 
-// chunkSize is how many notes are handed over at once.
+// chunkSize is how many attempts are handed over at once.
 const chunkSize = 256
 
-// A chunk is notes on their way to the writer.
+// A chunk is what a shard knows, on its way to the writer: lines of successes, and notes of the
+// rest.
 type chunk struct {
-	n         int // of successes
-	successes [chunkSize]success
-	notes     []note
+	room  int    // for further attempts
+	lines []byte // but for those of the shard's streak
+	ended []int  // inputs of those attempts, if their texts are kept
+	notes []note
 }
 
-// size is how many notes there are.
-func (k *chunk) size() int { return k.n + len(k.notes) }
+// size is how many attempts there are, and workers.
+func (k *chunk) size() int { return chunkSize - k.room }
 
 // add returns a new note, to be filled in.
 func (k *chunk) add() *note {
-	k.notes = append(k.notes, note{after: k.n})
+	k.room--
+	k.notes = append(k.notes, note{after: len(k.lines)})
 	return &k.notes[len(k.notes)-1]
 }
 
@@ -201,7 +187,7 @@ func (c *chunks) swap(full *chunk) (empty *chunk, waiting int) {
 		c.free = c.free[:n-1]
 	case c.made < c.most:
 		c.made++
-		empty = new(chunk)
+		empty = &chunk{room: chunkSize}
 	}
 	return empty, len(c.full)
 }
@@ -220,7 +206,7 @@ func (c *chunks) take(into []*chunk) []*chunk {
 func (c *chunks) release(k *chunk) {
 	const kept = 32
 	clear(k.notes)
-	k.n, k.notes = 0, k.notes[:0]
+	k.room, k.lines, k.ended, k.notes = chunkSize, k.lines[:0], k.ended[:0], k.notes[:0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.free) < kept {
@@ -233,11 +219,16 @@ func (c *chunks) release(k *chunk) {
 // room returns the chunk of shard s, which must be locked, with room for a note, or nil if
 // there is none.
 func (l *Log) room(s *shard) *chunk {
-	k := s.chunk
-	if k != nil && k.size() < chunkSize {
+	if k := s.chunk; k != nil && k.room > 0 {
 		return k
 	}
-	k, waiting := l.chunks.swap(k)
+	return l.next(s)
+}
+
+// next gives the shard an empty chunk, if there may be one more.
+func (l *Log) next(s *shard) *chunk {
+	s.endStreak()
+	k, waiting := l.chunks.swap(s.chunk)
 	s.chunk = k
 	if k == nil {
 		l.lost.Add(1)

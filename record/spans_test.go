@@ -8,7 +8,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/go-braid/braid/engine"
 )
 
 const testHead = `{"type":"run","schema":"` + Schema + `"}` + "\n"
@@ -17,14 +20,19 @@ const testHead = `{"type":"run","schema":"` + Schema + `"}` + "\n"
 func TestSpansLine(t *testing.T) {
 	const us = 1000
 	f := &form{&source{number: 1}, 2, `sums "all"`}
-	got := string(appendSpans(nil, []success{
-		{call: math.MaxUint64, start: 40*us + 999, queued: 20 * us, end: 52*us + 1, index: 7, form: f},
-		{call: 2, start: 52*us + 1, queued: 21 * us, end: 63 * us, index: 9, form: f},
-		{call: 1, start: 64 * us, queued: 64 * us, end: 64 * us, index: 8, form: f},
+	got := string(appendSpans(nil, f, []success{
+		{call: math.MaxUint64, start: 40*us + 999, queued: 20 * us, end: 52*us + 1, index: 7},
+		{call: 2, start: 52*us + 1, queued: 21 * us, end: 63 * us, index: 9},
+		{call: 1, start: 64 * us, queued: 64 * us, end: 64 * us, index: 8},
 	}))
-	want := `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":[40,0,1],"d":[12,11,0],"wait":[20,31,0],"c":[18446744073709551615,3,-1],"i":[7,2,-1]}` + "\n"
+	want := `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":[40,0,1],"d":[12,11,0],"wait":[20,11,-31],"c":[18446744073709551615,3,-1],"i":[7,2,-1]}` + "\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
+	}
+	got = string(appendSpans(nil, f, []success{{call: 7, index: -3}, {call: 1008, index: -3}}))
+	want = `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":[0,0],"d":[0,0],"wait":[0,0],"c":[7,1001],"i":[-3]}` + "\n"
+	if got != want {
+		t.Errorf("with one input, got  %swant %s", got, want)
 	}
 }
 
@@ -42,13 +50,16 @@ func TestSpansRoundTrip(t *testing.T) {
 			start := rng.Int64N(most) - most/2 // a log may have begun later
 			all[i] = success{
 				call: rng.Uint64N(1 << (1 + rng.IntN(63))), start: start, queued: start - rng.Int64N(most), end: start + rng.Int64N(most),
-				index: rng.IntN(1<<62) - 1<<61, form: f,
+				index: rng.IntN(1<<62) - 1<<61,
 			}
-			s := all[i].span()
+			if f.task == "a" { // calls without a number of an input
+				all[i].index = 0
+			}
+			s := all[i].span(f)
 			s.Start, s.End, s.Queued = micros(all[i].start), micros(all[i].end), micros(all[i].queued)
 			want = append(want, *s)
 		}
-		text = appendSpans(text, all)
+		text = appendSpans(text, f, all)
 		if n := events(text); n != int64(1+len(all)) {
 			t.Fatalf("%d events in %s", n, text)
 		}
@@ -73,6 +84,7 @@ func TestSpansBroken(t *testing.T) {
 	for _, c := range []struct{ line, why string }{
 		{`{"type":"spans","t":[1,2],"d":[1],"wait":[1,2],"c":[1,2],"i":[1,2]}`, "columns"},
 		{`{"type":"spans","t":[1,2]}`, "columns"},
+		{`{"type":"spans","t":[1],"d":[1],"wait":[1,2],"c":[1],"i":[1]}`, "columns"},
 		{`{"type":"spans","t":[1,"2"],"d":[1,1],"wait":[1,2],"c":[1,2],"i":[1,2]}`, "number"},
 		{`{"type":"spans","t":[1,2,"d":[1],"wait":[1,2],"c":[1,2],"i":[1,2]}`, ""},
 		{`{"type":"spans","t":3}`, "list"},
@@ -92,4 +104,39 @@ func TestSpansBroken(t *testing.T) {
 			t.Errorf("behind %s is %v, %v", c.line, l, err)
 		}
 	}
+}
+
+// sizes is a writer that remembers how much it was given at once.
+type sizes []int
+
+func (s *sizes) Write(b []byte) (int, error) {
+	*s = append(*s, len(b))
+	return len(b), nil
+}
+
+// TestLargeWrites checks that a log which is busy writes few large blocks.
+func TestLargeWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out sizes
+		l := NewLog(&out, Run{}, Config{})
+		h := l.listen(nil)
+		const n = 50_000
+		for i := range n {
+			e := engine.Event{At: time.Since(engine.Epoch()), Engine: "test", Worker: 1 + i&1, Call: uint64(i + 1), Index: i, Attempt: 1, Task: "t"}
+			h.Submitted(e)
+			h.Started(e)
+			h.Finished(e)
+		}
+		if err := l.Close(End{OK: n, Total: n}); err != nil {
+			t.Fatal(err)
+		}
+		for i, k := range out[:len(out)-1] { // the last one is of what was left
+			if k < blockSize {
+				t.Errorf("write %d of %d has %d bytes; want at least %d", i+1, len(out), k, blockSize)
+			}
+		}
+		if len(out) < 3 {
+			t.Errorf("there are %d writes; the test shows nothing", len(out))
+		}
+	})
 }

@@ -131,11 +131,14 @@ func (w *writer) all(thorough bool, end *End) bool {
 		w.flush()
 		w.written = false
 	}
-	w.flush()
+	// Small writes cost more, byte for byte, than large ones: who has not asked waits for more.
+	if thorough || end != nil || dropped > 0 {
+		w.flush()
+		l.flushed.Store(int64(l.Now()))
+	}
 	if w.failed != nil {
 		l.lost.Add(dropped) // that line may not have been written
 	}
-	l.flushed.Store(int64(l.Now()))
 	w.ended = end != nil || w.failed != nil
 	return w.ended
 }
@@ -193,6 +196,7 @@ func (w *writer) survey(s *shard, c *census, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.chunk != nil && s.chunk.size() > 0 {
+		s.endStreak()
 		w.full = append(w.full, s.chunk)
 		s.chunk = nil
 	}
@@ -232,9 +236,9 @@ func (w *writer) line(l Line) {
 	w.spill()
 }
 
-// spill writes the buffer if it is large.
+// spill writes the buffer if it is large, or no more may wait.
 func (w *writer) spill() {
-	if len(w.buf) >= blockSize {
+	if len(w.buf) >= min(blockSize, w.log.cfg.Pending) {
 		w.flush()
 	}
 }
@@ -326,7 +330,7 @@ func (w *writer) giveUp() {
 		if s.chunk != nil {
 			l.lost.Add(int64(s.chunk.size()))
 		}
-		s.chunk, s.runs, s.at = nil, nil, nil
+		s.chunk, s.streak, s.runs, s.at = nil, streak{}, nil, nil
 		s.mu.Unlock()
 	}
 	for _, k := range l.chunks.take(nil) {
@@ -404,33 +408,14 @@ func (w *writer) chunk(k *chunk) {
 	written := 0
 	for i := range k.notes {
 		n := &k.notes[i]
-		w.successes(k.successes[written:n.after])
+		w.put(k.lines[written:n.after])
 		written = n.after
 		w.note(n)
 		w.spill()
 	}
-	w.successes(k.successes[written:k.n])
+	w.put(k.lines[written:])
 	w.written = true
 	w.forget(k)
-}
-
-// successes writes the lines of attempts that just succeeded.
-func (w *writer) successes(all []success) {
-	for len(all) > 0 {
-		n := 1
-		for n < len(all) && all[n].form == all[0].form {
-			n++
-		}
-		if n >= inOneLine {
-			w.buf = appendSpans(w.buf, all[:n])
-		} else {
-			for i := range all[:n] {
-				w.buf = Append(w.buf, all[i].span())
-			}
-		}
-		w.spill()
-		all = all[n:]
-	}
 }
 
 // note writes the lines of a note, those of a failure before the one that names it.
@@ -513,8 +498,8 @@ func (w *writer) forget(k *chunk) {
 	if len(l.texts) == 0 {
 		return
 	}
-	for i := range k.successes[:k.n] {
-		delete(l.texts, k.successes[i].index)
+	for _, i := range k.ended {
+		delete(l.texts, i)
 	}
 	for i := range k.notes {
 		if k.notes[i].kind == lastAttempt {
