@@ -173,8 +173,7 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 			k.ended = append(k.ended, e.Index)
 		}
 	default:
-		s.endStreak()
-		n := k.add()
+		n := s.note()
 		n.kind, n.end, n.usage, n.delay = kind, at, used, int64(e.Delay)
 		if e.Err == nil {
 			n.state = byError
@@ -253,8 +252,7 @@ func (h *hearer) worker(e *engine.Event, from *source, kind noteKind) {
 	s.mu.Lock()
 	k := h.room(s)
 	if k != nil {
-		s.endStreak()
-		n := k.add()
+		n := s.note()
 		n.kind, n.end, n.pid, n.err = kind, h.at(e), int32(e.PID), e.Err
 		n.form = s.fit(from, int32(e.Worker), "")
 	}

@@ -59,19 +59,22 @@ type Config struct {
 // A Log has a goroutine while calls run on its engines, and until what it knows is
 // written. At rest it has none.
 type Log struct {
+	// What is read with every call is in one line of the cache.
+	began  int64 // base, as events have it
+	off    atomic.Bool
+	awake  atomic.Bool // there is a goroutine
+	keeps  atomic.Bool // texts of inputs
+	usages usages
+	shards *[shards]shard
+
 	cfg   Config
 	run   Run
 	base  time.Time
-	began int64 // base, as events have it
 	out   io.Writer
 	file  *os.File // out, if the log has opened it
 	path  string
-
-	open  bool        // it may end without Close; see To
-	begun atomic.Bool // somebody has the log, and is to be told of its failure
-	off   atomic.Bool
-	awake atomic.Bool   // there is a goroutine
-	keeps atomic.Bool   // texts of inputs
+	open  bool          // it may end without Close; see To
+	begun atomic.Bool   // somebody has the log, and is to be told of its failure
 	wake  chan struct{} // holds a token if it is to look at once
 
 	lost    atomic.Int64 // notes and lines that found no room
@@ -80,15 +83,12 @@ type Log struct {
 	flushed atomic.Int64 // when the log was last written, in nanoseconds since base
 	errs    atomic.Int64 // failures that wait to be written with their errors
 
-	// This changes with every call. What stands above is read with every one, and so is on
-	// other lines of the cache.
+	// This changes with every call.
 	_         [64]byte
 	submitted atomic.Int64 // attempts
 	_         [64]byte
 
-	shards [shards]shard
 	chunks chunks
-	usages usages
 
 	mu       sync.Mutex
 	pending  []byte          // lines that wait to be written
@@ -161,7 +161,7 @@ func newLog(w io.Writer, run Run, cfg Config) *Log {
 	if cfg.Interval <= 0 {
 		cfg.Interval = DefaultInterval
 	}
-	l := &Log{cfg: cfg, out: w, wake: make(chan struct{}, 1), base: run.Wall}
+	l := &Log{shards: new([shards]shard), cfg: cfg, out: w, wake: make(chan struct{}, 1), base: run.Wall}
 	if l.base.IsZero() {
 		l.base = time.Now()
 	}
@@ -317,7 +317,7 @@ func (l *Log) idle() bool {
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
-		busy := len(s.runs) > 0 || s.chunk != nil && s.chunk.size() > 0
+		busy := len(s.runs) > 0 || s.chunk != nil && s.room < chunkSize
 		s.mu.Unlock()
 		if busy {
 			return false

@@ -69,18 +69,24 @@ const (
 )
 
 // A shard is the attempts that run on some workers, and notes of those that are over.
+//
+// What an attempt touches when it begins is in the first line of the cache, and in two when it
+// ends: between two tasks, others may have had that cache.
 type shard struct {
-	mu     sync.Mutex
+	mu   sync.Mutex
+	room int   // in the chunk
+	form *form // of the last attempt
+	runs []running
+	at   map[uint64]int32 // where a call is in runs, if those are many
+	left int64            // attempts that have left the queue
+
 	chunk  *chunk
 	streak streak // that is not in the lines of the chunk yet
-	form   *form  // of the last attempt
+	done   int64  // calls that succeeded
+	failed int64  // calls that did not
 	forms  map[form]*form
-	runs   []running
-	at     map[uint64]int32 // where a call is in runs, if those are many
-	left   int64            // attempts that have left the queue
-	done   int64            // calls that succeeded
-	failed int64            // calls that did not
-	_      [64]byte         // the next one is on another line of the cache
+
+	_ [64]byte // processors fetch lines in pairs
 }
 
 // few is how many attempts a shard looks through for the one that it wants.
@@ -148,20 +154,31 @@ const chunkSize = 256
 // A chunk is what a shard knows, on its way to the writer: lines of successes, and notes of the
 // rest.
 type chunk struct {
-	room  int    // for further attempts
-	lines []byte // but for those of the shard's streak
-	ended []int  // inputs of those attempts, if their texts are kept
+	size  int // how many attempts there are, and workers
+	lines []byte
+	ended []int // inputs of those attempts, if their texts are kept
 	notes []note
 }
 
-// size is how many attempts there are, and workers.
-func (k *chunk) size() int { return chunkSize - k.room }
-
-// add returns a new note, to be filled in.
-func (k *chunk) add() *note {
-	k.room--
+// note returns a new note, to be filled in. It needs a chunk with room.
+func (s *shard) note() *note {
+	s.endStreak()
+	s.room--
+	k := s.chunk
 	k.notes = append(k.notes, note{after: len(k.lines)})
 	return &k.notes[len(k.notes)-1]
+}
+
+// give gives the chunk away, if there is one that is not empty.
+func (s *shard) give() *chunk {
+	k := s.chunk
+	if k == nil || s.room == chunkSize {
+		return nil
+	}
+	s.endStreak()
+	k.size = chunkSize - s.room
+	s.chunk, s.room = nil, 0
+	return k
 }
 
 // chunks are those that are full, and those that are free.
@@ -187,7 +204,7 @@ func (c *chunks) swap(full *chunk) (empty *chunk, waiting int) {
 		c.free = c.free[:n-1]
 	case c.made < c.most:
 		c.made++
-		empty = &chunk{room: chunkSize}
+		empty = new(chunk)
 	}
 	return empty, len(c.full)
 }
@@ -206,7 +223,7 @@ func (c *chunks) take(into []*chunk) []*chunk {
 func (c *chunks) release(k *chunk) {
 	const kept = 32
 	clear(k.notes)
-	k.room, k.lines, k.ended, k.notes = chunkSize, k.lines[:0], k.ended[:0], k.notes[:0]
+	k.size, k.lines, k.ended, k.notes = 0, k.lines[:0], k.ended[:0], k.notes[:0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.free) < kept {
@@ -219,18 +236,18 @@ func (c *chunks) release(k *chunk) {
 // room returns the chunk of shard s, which must be locked, with room for a note, or nil if
 // there is none.
 func (l *Log) room(s *shard) *chunk {
-	if k := s.chunk; k != nil && k.room > 0 {
-		return k
+	if s.room > 0 {
+		return s.chunk
 	}
 	return l.next(s)
 }
 
 // next gives the shard an empty chunk, if there may be one more.
 func (l *Log) next(s *shard) *chunk {
-	s.endStreak()
-	k, waiting := l.chunks.swap(s.chunk)
-	s.chunk = k
-	if k == nil {
+	k, waiting := l.chunks.swap(s.give())
+	if s.chunk = k; k != nil {
+		s.room = chunkSize
+	} else {
 		l.lost.Add(1)
 	}
 	if k == nil || waiting >= early {

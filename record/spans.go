@@ -39,7 +39,7 @@ func (s *shard) succeed(a *attempt, at int64) {
 		s.streak.form = a.form
 	}
 	s.streak.all = append(s.streak.all, success{a.call, a.start, a.queued, at, a.index})
-	s.chunk.room--
+	s.room--
 }
 
 // endStreak makes the lines of it.

@@ -195,10 +195,8 @@ func (c *census) end(now time.Duration) *End {
 func (w *writer) survey(s *shard, c *census, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.chunk != nil && s.chunk.size() > 0 {
-		s.endStreak()
-		w.full = append(w.full, s.chunk)
-		s.chunk = nil
+	if k := s.give(); k != nil {
+		w.full = append(w.full, k)
 	}
 	for i := range s.runs {
 		r := &s.runs[i]
@@ -327,14 +325,14 @@ func (w *writer) giveUp() {
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
-		if s.chunk != nil {
-			l.lost.Add(int64(s.chunk.size()))
+		if k := s.give(); k != nil {
+			l.lost.Add(int64(k.size))
 		}
-		s.chunk, s.streak, s.runs, s.at = nil, streak{}, nil, nil
+		s.chunk, s.room, s.streak, s.runs, s.at = nil, 0, streak{}, nil, nil
 		s.mu.Unlock()
 	}
 	for _, k := range l.chunks.take(nil) {
-		l.lost.Add(int64(k.size()))
+		l.lost.Add(int64(k.size))
 	}
 	l.chunks.mu.Lock()
 	l.chunks.free = nil
