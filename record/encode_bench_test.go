@@ -1,8 +1,11 @@
 package record
 
 import (
+	"io"
 	"testing"
 	"time"
+
+	"github.com/go-braid/braid/engine"
 )
 
 var benchSpan = Span{
@@ -30,5 +33,51 @@ func BenchmarkDecode(b *testing.B) {
 		if _, err := s.decode(line[:len(line)-1]); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkSpans makes the line of as many attempts as there are in one.
+func BenchmarkSpans(b *testing.B) {
+	f := &form{from: &source{number: 1}, worker: 2, task: "sha256"}
+	all := make([]success, chunkSize)
+	at := int64(time.Second)
+	for i := range all {
+		all[i] = success{call: uint64(1_000_000 + i), start: at, queued: at - 600_000, end: at + 10_000, index: 1000 + i}
+		at += 10_400
+	}
+	var buf []byte
+	for b.Loop() {
+		buf = appendSpans(buf[:0], f, all)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/chunkSize, "ns/attempt")
+	b.ReportMetric(float64(len(buf))/chunkSize, "B/attempt")
+}
+
+// BenchmarkListener hears of one attempt after the other, first with a log and then without.
+func BenchmarkListener(b *testing.B) {
+	nothing := func(engine.Event) {}
+	l := NewLog(io.Discard, Run{}, Config{})
+	defer l.Close(End{})
+	for _, c := range []struct {
+		name string
+		ears *engine.Listener
+	}{
+		{"log", l.listen(nil)},
+		{"nothing", &engine.Listener{Submitted: nothing, Started: nothing, Finished: nothing}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			at, call := time.Since(engine.Epoch()), uint64(0)
+			for b.Loop() {
+				call++
+				e := engine.Event{At: at, Engine: "threads", Worker: 1, Call: call, Attempt: 1, Task: "sha256"}
+				c.ears.Submitted(e)
+				at += 100
+				e.At, e.Waited = at, 100
+				c.ears.Started(e)
+				at += 100
+				e.At = at
+				c.ears.Finished(e)
+			}
+		})
 	}
 }
