@@ -430,7 +430,7 @@ func (c *Call) beginAt(ctx context.Context, worker int, at time.Duration) (conte
 	}
 	if l != nil && l.Context != nil {
 		var e Event
-		c.event(&e, ctx, worker)
+		c.event(&e, c.now(ctx), worker)
 		e.Waited = c.waited(e.At)
 		ctx = l.Context(ctx, e)
 	}
@@ -497,7 +497,7 @@ func (c *Call) Restart(why error) {
 	l := c.Host().Listener
 	if l != nil && l.Retrying != nil {
 		var e Event
-		c.event(&e, ctx, int(c.worker))
+		c.event(&e, c.now(ctx), int(c.worker))
 		e.Err = why
 		l.Retrying(e)
 	}
@@ -518,7 +518,7 @@ func (c *Call) Restart(why error) {
 func (c *Call) Progress(ctx context.Context, done, total int64) {
 	if l := c.Host().Listener; l != nil && l.Progress != nil {
 		var e Event
-		c.event(&e, ctx, int(c.worker))
+		c.event(&e, c.now(ctx), int(c.worker))
 		e.Done, e.Total = done, total
 		l.Progress(e)
 	}
@@ -556,7 +556,7 @@ func (c *Call) begin() error {
 func (c *Call) Parked(ctx context.Context, worker int, op strand.Op) {
 	if l := c.Host().Listener; l != nil && l.Parked != nil {
 		var e Event
-		c.event(&e, ctx, worker)
+		c.event(&e, c.now(ctx), worker)
 		e.Op = op
 		l.Parked(e)
 	}
@@ -566,7 +566,7 @@ func (c *Call) Parked(ctx context.Context, worker int, op strand.Op) {
 func (c *Call) Resumed(ctx context.Context, worker int) {
 	if l := c.Host().Listener; l != nil && l.Resumed != nil {
 		var e Event
-		c.event(&e, ctx, worker)
+		c.event(&e, c.now(ctx), worker)
 		l.Resumed(e)
 	}
 }
@@ -592,7 +592,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 		delay := c.how().Retry.delay(int(c.attempt), rand.Float64())
 		if l := c.Host().Listener; l != nil && l.Retrying != nil {
 			var e Event
-			c.event(&e, ctx, worker)
+			c.event(&e, c.now(ctx), worker)
 			e.Err, e.Delay = err, delay
 			if !started {
 				e.Waited = c.waited(e.At)

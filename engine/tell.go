@@ -14,7 +14,7 @@ import (
 func (c *Call) tellSubmitted(ctx context.Context) {
 	if l := c.Host().Listener; l != nil && l.Submitted != nil {
 		var e Event
-		c.eventAt(&e, c.now(ctx), 0)
+		c.event(&e, c.now(ctx), 0)
 		c.queued = e.At
 		l.Submitted(e)
 	}
@@ -29,7 +29,7 @@ func (c *Call) tellStarted(ctx context.Context, l *Listener, at time.Duration) {
 		// Who heard of the end of the call before may have submitted this one then.
 		at = max(at, c.queued)
 	}
-	c.eventAt(&e, at, int(c.worker))
+	c.event(&e, at, int(c.worker))
 	e.Waited = c.waited(e.At)
 	l.Started(e)
 }
@@ -45,7 +45,7 @@ func (c *Call) waited(at time.Duration) time.Duration {
 // tellFinished tells the listener that the call is complete, and returns when that was.
 func (c *Call) tellFinished(ctx context.Context, l *Listener, worker int, started bool, err error) time.Duration {
 	var e Event
-	c.eventAt(&e, c.now(ctx), worker)
+	c.event(&e, c.now(ctx), worker)
 	e.Err = err
 	if !started {
 		e.Waited = c.waited(e.At)
@@ -56,12 +56,7 @@ func (c *Call) tellFinished(ctx context.Context, l *Listener, worker int, starte
 
 // event fills in what all events of the call have. An Event is large: to return it would
 // be to copy it.
-func (c *Call) event(e *Event, ctx context.Context, worker int) {
-	c.eventAt(e, c.now(ctx), worker)
-}
-
-// eventAt is event at a certain time.
-func (c *Call) eventAt(e *Event, at time.Duration, worker int) {
+func (c *Call) event(e *Event, at time.Duration, worker int) {
 	e.At, e.Engine, e.Worker = at, c.Host().Name, worker
 	e.Call, e.Task, e.Index, e.Attempt = c.id, c.kind.task, c.index, int(c.attempt)
 }

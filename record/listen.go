@@ -175,11 +175,11 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 	default:
 		n := s.note()
 		n.kind, n.end, n.usage, n.delay = kind, at, used, int64(e.Delay)
-		if e.Err == nil {
-			n.state = byError
-		} else if h.errs.Add(1) <= maxErrors {
+		switch {
+		case e.Err == nil:
+		case h.errs.Add(1) <= maxErrors:
 			n.err = e.Err
-		} else {
+		default:
 			h.errs.Add(-1)
 			n.state = bare
 		}

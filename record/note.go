@@ -154,11 +154,13 @@ const chunkSize = 256
 // A chunk is what a shard knows, on its way to the writer: lines of successes, and notes of the
 // rest.
 type chunk struct {
-	size  int // how many attempts there are, and workers
 	lines []byte
 	ended []int // inputs of those attempts, if their texts are kept
 	notes []note
 }
+
+// events returns how many events the chunk tells of.
+func (k *chunk) events() int64 { return events(k.lines) + int64(len(k.notes)) }
 
 // note returns a new note, to be filled in. It needs a chunk with room.
 func (s *shard) note() *note {
@@ -176,7 +178,6 @@ func (s *shard) give() *chunk {
 		return nil
 	}
 	s.endStreak()
-	k.size = chunkSize - s.room
 	s.chunk, s.room = nil, 0
 	return k
 }
@@ -223,7 +224,7 @@ func (c *chunks) take(into []*chunk) []*chunk {
 func (c *chunks) release(k *chunk) {
 	const kept = 32
 	clear(k.notes)
-	k.size, k.lines, k.ended, k.notes = 0, k.lines[:0], k.ended[:0], k.notes[:0]
+	k.lines, k.ended, k.notes = k.lines[:0], k.ended[:0], k.notes[:0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.free) < kept {

@@ -140,3 +140,56 @@ func TestLargeWrites(t *testing.T) {
 		}
 	})
 }
+
+// TestStreaks has the task of a worker change now and then, and an attempt fail: each attempt is
+// told of in its turn, and as what it was. The texts of inputs are let go of at the end.
+func TestStreaks(t *testing.T) {
+	var out bytes.Buffer
+	l := NewLog(&out, Run{}, Config{})
+	h := l.listen(nil)
+	task := func(i int) string { return []string{"a", "b"}[i/40%2] }
+	fails := func(i int) bool { return i%100 == 70 }
+	const n = 1000
+	for i := range n {
+		l.Input(i, "key", "text")
+		e := engine.Event{At: time.Since(engine.Epoch()), Engine: "test", Worker: 1, Call: uint64(i + 1), Index: i, Attempt: 1, Task: task(i)}
+		h.Submitted(e)
+		h.Started(e)
+		if fails(i) {
+			e.Err = io.ErrUnexpectedEOF
+		}
+		h.Finished(e)
+	}
+	if err := l.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	l.mu.Lock()
+	kept := len(l.texts)
+	l.mu.Unlock()
+	if kept != 0 {
+		t.Errorf("%d texts are kept of inputs whose calls have ended", kept)
+	}
+	if err := l.Close(End{}); err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.Count(out.Bytes(), []byte(`{"type":"spans"`))
+	i := 0
+	for r := NewReader(&out); ; {
+		line, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, ok := line.(*Span); ok {
+			if s.Input != i || s.Task != task(i) || (s.State == StateError) != fails(i) || s.State != StateOK && !fails(i) {
+				t.Fatalf("attempt %d is told of as %+v", i, s)
+			}
+			i++
+		}
+	}
+	if i != n || lines < n/40 {
+		t.Errorf("there are %d attempts, and %d lines of many; want %d and at least %d", i, lines, n, n/40)
+	}
+}

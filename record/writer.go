@@ -73,7 +73,7 @@ func (l *Log) serve() {
 }
 
 // round writes what there is. It is due if the interval is over; otherwise, and unless
-// somebody has asked, only notes that are many are written.
+// somebody has asked, it takes what is many, and writes when a block is full.
 func (w *writer) round(due bool) (asked, finished bool) {
 	l := w.log
 	l.mu.Lock()
@@ -91,8 +91,9 @@ func (w *writer) round(due bool) (asked, finished bool) {
 	return asked, false
 }
 
-// all writes what there is; unless it is to be thorough, only notes that are many. It
-// reports whether that was the end: end, if it is not nil, is the last line.
+// all writes what there is; unless it is to be thorough, it takes only full chunks, and writes
+// only full blocks: byte for byte, a small write costs several times as much. It reports
+// whether that was the end: end, if it is not nil, is the last line.
 func (w *writer) all(thorough bool, end *End) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -131,8 +132,7 @@ func (w *writer) all(thorough bool, end *End) bool {
 		w.flush()
 		w.written = false
 	}
-	// Small writes cost more, byte for byte, than large ones: who has not asked waits for more.
-	if thorough || end != nil || dropped > 0 {
+	if thorough || end != nil || dropped > 0 { // once written, those need not be counted any more
 		w.flush()
 		l.flushed.Store(int64(l.Now()))
 	}
@@ -326,13 +326,13 @@ func (w *writer) giveUp() {
 		s := &l.shards[i]
 		s.mu.Lock()
 		if k := s.give(); k != nil {
-			l.lost.Add(int64(k.size))
+			l.lost.Add(k.events())
 		}
 		s.chunk, s.room, s.streak, s.runs, s.at = nil, 0, streak{}, nil, nil
 		s.mu.Unlock()
 	}
 	for _, k := range l.chunks.take(nil) {
-		l.lost.Add(int64(k.size))
+		l.lost.Add(k.events())
 	}
 	l.chunks.mu.Lock()
 	l.chunks.free = nil
