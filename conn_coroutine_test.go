@@ -31,11 +31,20 @@ func TestPipeOnLoop(t *testing.T) {
 	defer b.Close()
 	pool := threading.NewPool(threading.Config{Workers: 1})
 	defer pool.Close(bg)
+	ran := make(chan struct{}) // closed when another coroutine has run
 	answered := braid.Go(bg, pool, func(ctx context.Context) (int, error) {
 		for n := 0; ; n++ {
 			v, err := multiprocessing.Recv[int](ctx, b)
 			if err == io.EOF {
 				return n, nil
+			}
+			if n == 0 {
+				// Without this, every answer may be there before anybody looks for it.
+				select {
+				case <-ran:
+				case <-time.After(10 * time.Second):
+					return n, errors.Join(errors.New("nobody else ran on the loop"), b.Close())
+				}
 			}
 			if err == nil {
 				err = multiprocessing.Send(ctx, b, 2*v)
@@ -53,7 +62,9 @@ func TestPipeOnLoop(t *testing.T) {
 			braid.Go(ctx, g, func(ctx context.Context) (int, error) {
 				// It only runs while the other one is parked.
 				for !turn.IsSet() {
-					ticks++
+					if ticks++; ticks == 1 {
+						close(ran)
+					}
 					if err := strand.Yield(ctx); err != nil {
 						return 0, err
 					}
@@ -69,9 +80,6 @@ func TestPipeOnLoop(t *testing.T) {
 				}
 			}
 			turn.Set()
-			if ticks == 0 {
-				t.Error("nobody else ran on the loop")
-			}
 			// Who is cancelled gets out at once.
 			one, cancel := context.WithTimeout(ctx, time.Millisecond)
 			defer cancel()
