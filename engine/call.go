@@ -69,7 +69,7 @@ type Call struct {
 
 	own   cancel.Context // see Derive
 	host  atomic.Pointer[Host]
-	place atomic.Pointer[Place]         // where the attempt runs, if that is a Place
+	place atomic.Pointer[Station]       // where the attempt runs, if that is a Place
 	self  atomic.Pointer[strand.Strand] // the identity of its strand there; made when asked for
 	why   atomic.Pointer[error]         // of Withdraw, or errBegun, for a call that is forwarded
 	rare  *rare
@@ -266,7 +266,7 @@ func (c *Call) AfterBody(f func()) { c.seldom().after = f }
 // bodyOver calls what AfterBody registered, once.
 func (c *Call) bodyOver() {
 	if p := c.place.Load(); p != nil {
-		(*p).Over(c)
+		p.Over(c)
 	}
 	if c.rare != nil && c.rare.after != nil {
 		f := c.rare.after
@@ -288,7 +288,7 @@ func (c *Call) Submit(ctx context.Context, h *Host) context.Context {
 			c.seldom().base = ctx
 		}
 		if h.Listener != nil {
-			c.id = nextID.Add(1)
+			c.id = ids.last.Add(1)
 		}
 	}
 	if c.host.Load() != h {
@@ -345,13 +345,13 @@ func (c *Call) Run(ctx context.Context, worker int) {
 	c.runBody(ctx, run)
 }
 
-// RunAt is like Run on a worker that is a [Place], of an engine whose Host has a Life,
+// RunAt is like Run on a worker that has a [Place], of an engine whose Host has a Life,
 // and with the context that Submit returned.
 //
 // It returns when the attempt ended, as events have it, or 0 if nobody has asked. A worker
 // that goes straight on to another call gives it that as the time at which it turned to it,
 // and need not look at the clock again; 0 has it look.
-func (c *Call) RunAt(p *Place, worker int, turned time.Duration) (ended time.Duration) {
+func (c *Call) RunAt(p *Station, worker int, turned time.Duration) (ended time.Duration) {
 	c.place.Store(p)
 	ctx := c.Context()
 	run, ok := c.beginAt(ctx, worker, turned)
@@ -599,6 +599,7 @@ func (c *Call) settle(ctx context.Context, worker int, started bool, err error) 
 			}
 			l.Retrying(e)
 		}
+		c.leaveTrack()
 		c.attempt++
 		c.place.Store(nil)
 		c.state.Store(callNew)
@@ -652,7 +653,13 @@ func (c *Call) again(delay time.Duration) {
 	c.Host().Executor.Start(ctx, c)
 }
 
-var nextID atomic.Uint64
+// ids counts the calls that somebody hears of. Each submission writes it: it must not share a
+// line of the cache with what workers read all the time, such as variables of package time.
+var ids struct {
+	_    [64]byte
+	last atomic.Uint64
+	_    [64]byte
+}
 
 // errAttemptOver is the cause of a context that belongs to an attempt alone.
 var errAttemptOver = errors.New("engine: the attempt that the context belongs to is over")

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-braid/braid/strand"
@@ -59,17 +60,33 @@ func (e *Event) Time() time.Time {
 type Listener struct {
 	Submitted func(Event) // a call was handed to the engine, which may yet refuse it
 	Started   func(Event) // its body begins to run
-	Parked    func(Event) // its body begins to wait
-	Resumed   func(Event) // its body goes on
 	Progress  func(Event) // its body says how far it is
 	Retrying  func(Event) // an attempt failed, the next one begins after Delay
 	Finished  func(Event) // the call is complete
+
+	// Queued, if it is not nil, is counted up for each attempt in place of calling Submitted.
+	Queued *atomic.Int64
+
+	// Track, if it is not nil, gives a worker that runs one call after the other, such as
+	// those of threads, a track of its own, before WorkerStarted; the worker closes it before
+	// WorkerStopped. Then the listener hears neither Started nor Finished of an attempt that
+	// is the first at its call, succeeds, and is not claimed meanwhile: it stands on the track
+	// before the call's future has its result. Of what else happens to an attempt, events
+	// tell as ever, and its Started may be missing; see [Track.Claim]. If the function returns
+	// nil, the worker has events only.
+	//
+	// A listener with Queued or Track must have Submitted, Started and Finished as well: there
+	// are engines without workers, and [Tee] leaves those two out.
+	Track func(engine string, worker int) *Track
 
 	// Context gives an attempt its context: ctx, which has the values that the submitter
 	// of the call gave it, or one that comes from ctx and has further values, such as the
 	// span of a tracer. It is called after Started, with an event like that one, and must not
 	// keep ctx. A body that runs in another process does not see what it returns.
 	Context func(ctx context.Context, e Event) context.Context
+
+	Parked  func(Event) // the body of a call begins to wait
+	Resumed func(Event) // its body goes on
 
 	WorkerStarted func(Event) // a worker is ready
 	WorkerStopped func(Event) // a worker is gone; Err says why, if it failed

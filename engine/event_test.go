@@ -159,7 +159,7 @@ func TestStraightOn(t *testing.T) {
 		life := new(cancel.Context)
 		life.Init(context.Background(), nil)
 		host := Host{Name: "bench", Listener: l.listener(), Life: life}
-		place := Place(bench{})
+		place := Station{Place: bench{}}
 		submit := func() *Call {
 			c := NewCall(Spec{}, &body{
 				run:  func(context.Context) error { time.Sleep(time.Second); return nil }, // virtual time

@@ -28,6 +28,13 @@ type Place interface {
 	JoinAll(ctx context.Context, c *Call, f Family)
 }
 
+// A Station is a Place, and the track that it notes attempts on, or nil. Both do not change
+// while a call runs there.
+type Station struct {
+	Place
+	Track *Track
+}
+
 // A Family is calls that somebody waits for, such as the children of a scope.
 type Family interface {
 	// Has reports whether c belongs to it. It may be called from any goroutine.
@@ -87,17 +94,17 @@ func (s *seat) Report(done, total int64) {
 }
 
 // Place implements [Seat].
-func (s *seat) Place() Place { return *s.place.Load() }
+func (s *seat) Place() Place { return s.place.Load().Place }
 
 // Park implements [strand.Parker].
 func (s *seat) Park(ctx context.Context, op strand.Op, w strand.Waitable) error {
-	return (*s.place.Load()).Park(ctx, (*Call)(s), op, w)
+	return s.place.Load().Park(ctx, (*Call)(s), op, w)
 }
 
 // Join implements [Joiner].
 func (s *seat) Join(ctx context.Context, c *Call) {
 	if c.EndsWith(ctx) && c.Waiting() {
-		(*s.place.Load()).Join(ctx, (*Call)(s), c)
+		s.place.Load().Join(ctx, (*Call)(s), c)
 	}
 }
 
@@ -114,7 +121,7 @@ func (c *Call) EndsWith(ctx context.Context) bool {
 
 // JoinAll implements [Joiner].
 func (s *seat) JoinAll(ctx context.Context, f Family) {
-	(*s.place.Load()).JoinAll(ctx, (*Call)(s), f)
+	s.place.Load().JoinAll(ctx, (*Call)(s), f)
 }
 
 // Sleep implements [strand.Parker] as goroutines do, and so do the others.

@@ -7,7 +7,8 @@ import "context"
 // nil, so that nobody pays for what nobody hears. A function that none of them has is nil
 // in the result as well.
 //
-// Unobserved goes to all that have it.
+// Unobserved goes to all that have it. Queued and Track, which are for a listener that is alone,
+// are nil in the result of several.
 func Tee(listeners ...*Listener) *Listener {
 	var all []*Listener
 	for _, l := range listeners {

@@ -12,7 +12,13 @@ import (
 
 // tellSubmitted tells the listener that the call waits from now on.
 func (c *Call) tellSubmitted(ctx context.Context) {
-	if l := c.Host().Listener; l != nil && l.Submitted != nil {
+	l := c.Host().Listener
+	switch {
+	case l == nil:
+	case l.Queued != nil:
+		c.queued = c.now(ctx)
+		l.Queued.Add(1)
+	case l.Submitted != nil:
 		var e Event
 		c.event(&e, c.now(ctx), 0)
 		c.queued = e.At
@@ -22,13 +28,16 @@ func (c *Call) tellSubmitted(ctx context.Context) {
 
 // tellStarted tells the listener that the attempt begins at a certain time, or now.
 func (c *Call) tellStarted(ctx context.Context, l *Listener, at time.Duration) {
-	var e Event
 	if at == 0 {
 		at = c.now(ctx)
 	} else {
 		// Who heard of the end of the call before may have submitted this one then.
 		at = max(at, c.queued)
 	}
+	if t := c.track(); t != nil && t.begin(c, at) {
+		return
+	}
+	var e Event
 	c.event(&e, at, int(c.worker))
 	e.Waited = c.waited(e.At)
 	l.Started(e)
@@ -44,14 +53,35 @@ func (c *Call) waited(at time.Duration) time.Duration {
 
 // tellFinished tells the listener that the call is complete, and returns when that was.
 func (c *Call) tellFinished(ctx context.Context, l *Listener, worker int, started bool, err error) time.Duration {
+	at := c.now(ctx)
+	if t := c.track(); t != nil && err == nil && t.end(c.id, at) {
+		return at
+	}
 	var e Event
-	c.event(&e, c.now(ctx), worker)
+	c.event(&e, at, worker)
 	e.Err = err
 	if !started {
 		e.Waited = c.waited(e.At)
 	}
 	l.Finished(e)
-	return e.At
+	c.leaveTrack()
+	return at
+}
+
+// track returns where the worker notes the attempt, if it runs at a Place that does so.
+func (c *Call) track() *Track {
+	if p := c.place.Load(); p != nil {
+		return p.Track
+	}
+	return nil
+}
+
+// leaveTrack takes the attempt off the track, if it is still there: the listener was told of
+// its end.
+func (c *Call) leaveTrack() {
+	if t := c.track(); t != nil {
+		t.Claim(c.id)
+	}
 }
 
 // event fills in what all events of the call have. An Event is large: to return it would

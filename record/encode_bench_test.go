@@ -39,18 +39,18 @@ func BenchmarkDecode(b *testing.B) {
 // BenchmarkSpans makes the line of as many attempts as there are in one.
 func BenchmarkSpans(b *testing.B) {
 	f := &form{from: &source{number: 1}, worker: 2, task: "sha256"}
-	all := make([]success, chunkSize)
-	at := int64(time.Second)
+	all := make([]engine.Attempt, engine.TrackLen)
+	at := time.Second
 	for i := range all {
-		all[i] = success{call: uint64(1_000_000 + i), start: at, queued: at - 600_000, end: at + 10_000, index: 1000 + i}
-		at += 10_400
+		all[i] = engine.Attempt{Call: uint64(1_000_000 + i), Start: at, Queued: at - 600_000 + time.Duration(i%7)*1_000, End: at + 10_000, Index: 1000 + i}
+		at += 10_000
 	}
 	var buf []byte
 	for b.Loop() {
-		buf = appendSpans(buf[:0], f, all)
+		buf = appendSpans(buf[:0], f, 0, all)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/chunkSize, "ns/attempt")
-	b.ReportMetric(float64(len(buf))/chunkSize, "B/attempt")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/engine.TrackLen, "ns/attempt")
+	b.ReportMetric(float64(len(buf))/engine.TrackLen, "B/attempt")
 }
 
 // BenchmarkListener hears of one attempt after the other, first with a log and then without.

@@ -20,7 +20,7 @@ func (l *Log) listen(from *source) *engine.Listener {
 	h := &hearer{Log: l, only: from}
 	// An Event is large: a method as a function would have it copied once more.
 	return &engine.Listener{
-		Submitted:     func(engine.Event) { h.submit() },
+		Submitted:     func(engine.Event) { h.submitted.Add(1) },
 		Started:       func(e engine.Event) { h.start(&e) },
 		Parked:        func(e engine.Event) { h.park(&e) },
 		Resumed:       func(e engine.Event) { h.resume(&e) },
@@ -29,6 +29,8 @@ func (l *Log) listen(from *source) *engine.Listener {
 		Finished:      func(e engine.Event) { h.end(&e, lastAttempt) },
 		WorkerStarted: func(e engine.Event) { h.workerStarted(&e) },
 		WorkerStopped: func(e engine.Event) { h.workerStopped(&e) },
+		Queued:        &h.submitted,
+		Track:         h.track,
 	}
 }
 
@@ -74,12 +76,6 @@ func (l *Log) shard(worker int, call uint64) *shard {
 // at returns when an event was, on the clock of the log.
 func (l *Log) at(e *engine.Event) int64 { return int64(e.At) - l.began }
 
-func (h *hearer) submit() {
-	if !h.off.Load() {
-		h.submitted.Add(1)
-	}
-}
-
 func (h *hearer) start(e *engine.Event) {
 	if h.off.Load() {
 		return
@@ -92,9 +88,7 @@ func (h *hearer) start(e *engine.Event) {
 	}
 	s.mu.Lock()
 	s.left++
-	r := s.add(e.Call)
-	r.begin(e, at, s.fit(from, int32(e.Worker), e.Task))
-	r.since, r.done, r.total, r.told, r.moved = 0, 0, 0, false, false
+	s.add(e.Call).begin(e, at, s.fit(from, int32(e.Worker), e.Task))
 	s.mu.Unlock()
 	h.stir()
 }
@@ -105,10 +99,19 @@ func (a *attempt) begin(e *engine.Event, at int64, form *form) {
 	a.index, a.number, a.form = e.Index, int32(e.Attempt), form
 }
 
+// find returns where the attempt of an event is in the runs of its shard, which it may come to
+// by that, or -1.
+func (h *hearer) find(s *shard, e *engine.Event) int {
+	if i := s.find(e.Call); i >= 0 {
+		return i
+	}
+	return h.claim(s, e.Call)
+}
+
 func (h *hearer) park(e *engine.Event) {
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
-	if i := s.find(e.Call); i >= 0 {
+	if i := h.find(s, e); i >= 0 {
 		s.runs[i].since = h.at(e)
 	}
 	s.mu.Unlock()
@@ -117,7 +120,7 @@ func (h *hearer) park(e *engine.Event) {
 func (h *hearer) resume(e *engine.Event) {
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
-	if i := s.find(e.Call); i >= 0 {
+	if i := h.find(s, e); i >= 0 {
 		s.runs[i].resume(h.at(e))
 	}
 	s.mu.Unlock()
@@ -140,7 +143,7 @@ func (r *running) resume(at int64) {
 func (h *hearer) progress(e *engine.Event) {
 	s := h.shard(e.Worker, e.Call)
 	s.mu.Lock()
-	if i := s.find(e.Call); i >= 0 {
+	if i := h.find(s, e); i >= 0 {
 		r := &s.runs[i]
 		r.done, r.total, r.moved = e.Done, e.Total, true
 	}
@@ -164,7 +167,7 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 		h.lost.Add(1)
 		return
 	}
-	i := s.find(e.Call)
+	i := h.find(s, e)
 	switch k := h.room(s); {
 	case k == nil:
 	case i >= 0 && kind == lastAttempt && e.Err == nil && used == nil && s.runs[i].isPlain():

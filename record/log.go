@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,7 @@ type Log struct {
 	awake  atomic.Bool // there is a goroutine
 	keeps  atomic.Bool // texts of inputs
 	usages usages
+	used   atomic.Bool // there are, or were, usages
 	shards *[shards]shard
 
 	cfg   Config
@@ -317,7 +319,8 @@ func (l *Log) idle() bool {
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()
-		busy := len(s.runs) > 0 || s.chunk != nil && s.room < chunkSize
+		busy := len(s.runs) > 0 || s.chunk != nil && s.room < chunkSize ||
+			slices.ContainsFunc(s.tracks, func(t *track) bool { return !t.Idle() })
 		s.mu.Unlock()
 		if busy {
 			return false

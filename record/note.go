@@ -81,9 +81,11 @@ type shard struct {
 	left int64            // attempts that have left the queue
 
 	chunk  *chunk
-	streak streak // that is not in the lines of the chunk yet
-	done   int64  // calls that succeeded
-	failed int64  // calls that did not
+	streak streak   // that is not in the lines of the chunk yet
+	made   []byte   // where lines are made
+	tracks []*track // of its workers
+	done   int64    // calls that succeeded
+	failed int64    // calls that did not
 	forms  map[form]*form
 
 	_ [64]byte // processors fetch lines in pairs
@@ -101,7 +103,7 @@ func (s *shard) add(call uint64) *running {
 	}
 	s.runs = s.runs[:n]
 	r := &s.runs[n-1]
-	r.call = call
+	*r = running{attempt: attempt{call: call}}
 	switch {
 	case s.at != nil:
 		s.at[call] = int32(n - 1)
@@ -205,7 +207,7 @@ func (c *chunks) swap(full *chunk) (empty *chunk, waiting int) {
 		c.free = c.free[:n-1]
 	case c.made < c.most:
 		c.made++
-		empty = new(chunk)
+		empty = &chunk{lines: make([]byte, 0, 10*chunkSize)}
 	}
 	return empty, len(c.full)
 }
@@ -222,7 +224,7 @@ func (c *chunks) take(into []*chunk) []*chunk {
 
 // release makes a chunk free again. Few are kept.
 func (c *chunks) release(k *chunk) {
-	const kept = 32
+	const kept = 2 * early
 	clear(k.notes)
 	k.lines, k.ended, k.notes = k.lines[:0], k.ended[:0], k.notes[:0]
 	c.mu.Lock()
@@ -259,7 +261,7 @@ func (l *Log) next(s *shard) *chunk {
 
 // early is how many full chunks call the writer before its time. What waits should still be
 // in a cache by then.
-const early = 8
+const early = 64
 
 // Usage is what an attempt has used, as far as the engine does not tell: what is known of
 // a command.
@@ -295,6 +297,9 @@ func (l *Log) Usage(input, number int, u Usage) {
 	// What is longer is not kept alive.
 	u.Cut = u.Cut || len(u.Stdout) > maxText || len(u.Stderr) > maxText
 	u.Stdout, u.Stderr = tail(u.Stdout), tail(u.Stderr)
+	if !l.used.Load() {
+		l.claimAll()
+	}
 	us := &l.usages
 	us.mu.Lock()
 	defer us.mu.Unlock()

@@ -77,6 +77,8 @@ var schema2 = []record.Line{
 	&record.Span{Start: 64 * us, End: 64 * us, Call: 1, Engine: 1, Worker: 2, Input: 8, Attempt: 1, Queued: 64 * us, Task: `sums "all"`, State: record.StateOK, Last: true},
 	&record.Span{Start: 70 * us, End: 71 * us, Call: 4, Engine: 1, Attempt: 1, Queued: 69 * us, State: record.StateOK, Last: true},
 	&record.Span{Start: 71 * us, End: 73 * us, Call: 5, Engine: 1, Attempt: 1, Queued: 70 * us, State: record.StateOK, Last: true},
+	&record.Span{Start: 80 * us, End: 81 * us, Call: 6, Engine: 1, Input: 4, Attempt: 1, Queued: 79 * us, State: record.StateOK, Last: true},
+	&record.Span{Start: 81 * us, End: 83 * us, Call: 9, Engine: 1, Input: 7, Attempt: 1, Queued: 79 * us, State: record.StateOK, Last: true},
 	&record.End{Time: 12345 * us, Verdict: "ok", OK: 4, Total: 4},
 }
 

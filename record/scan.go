@@ -345,11 +345,6 @@ func (s *scanner) texts() (all []string) {
 }
 
 // numbers is for calls, and what is between them.
-func (s *scanner) numbers() (all []uint64) {
-	s.list(func() { all = append(all, s.call()) })
-	return all
-}
-
 func (s *scanner) integers() (all []int64) {
 	s.list(func() { all = append(all, s.integer()) })
 	return all

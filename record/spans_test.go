@@ -20,46 +20,63 @@ const testHead = `{"type":"run","schema":"` + Schema + `"}` + "\n"
 func TestSpansLine(t *testing.T) {
 	const us = 1000
 	f := &form{&source{number: 1}, 2, `sums "all"`}
-	got := string(appendSpans(nil, f, []success{
-		{call: math.MaxUint64, start: 40*us + 999, queued: 20 * us, end: 52*us + 1, index: 7},
-		{call: 2, start: 52*us + 1, queued: 21 * us, end: 63 * us, index: 9},
-		{call: 1, start: 64 * us, queued: 64 * us, end: 64 * us, index: 8},
+	got := string(appendSpans(nil, f, 5, []engine.Attempt{
+		{Call: math.MaxUint64, Start: 40*us + 1004, Queued: 20*us + 5, End: 52*us + 6, Index: 7},
+		{Call: 2, Start: 52*us + 6, Queued: 21*us + 5, End: 63*us + 5, Index: 9},
+		{Call: 1, Start: 64*us + 5, Queued: 64*us + 5, End: 64*us + 5, Index: 8},
 	}))
-	want := `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":[40,0,1],"d":[12,11,0],"wait":[20,11,-31],"c":[18446744073709551615,3,-1],"i":[7,2,-1]}` + "\n"
+	want := `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":40,"gap":[2,1],"d":[12,11,0],"q":[20,1,43],"c":18446744073709551615,"step":[1,3,2,-1],"i":[7,2,-1]}` + "\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
-	got = string(appendSpans(nil, f, []success{{call: 7, index: -3}, {call: 1008, index: -3}}))
-	want = `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":[0,0],"d":[0,0],"wait":[0,0],"c":[7,1001],"i":[-3]}` + "\n"
+	got = string(appendSpans(nil, f, 0, []engine.Attempt{{Call: 7, Index: -3}, {Call: 1008, Index: -3}}))
+	want = `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":0,"d":[0,0],"c":7,"step":[1,1001],"i":[-3]}` + "\n"
 	if got != want {
-		t.Errorf("with one input, got  %swant %s", got, want)
+		t.Errorf("with one input, and one after the other, got  %swant %s", got, want)
+	}
+	got = string(appendSpans(nil, f, 0, []engine.Attempt{{Call: 7, Index: -3}, {Call: 8, Index: -2}, {Call: 12, Index: 2}}))
+	want = `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":0,"d":[0,0,0],"c":7,"step":[2,4],"ic":-10}` + "\n"
+	if got != want {
+		t.Errorf("with inputs as calls, got  %swant %s", got, want)
 	}
 }
 
 // TestSpansRoundTrip reads what was written of attempts that come in any order.
 func TestSpansRoundTrip(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	micros := func(n int64) time.Duration { return time.Duration(n).Truncate(time.Microsecond) }
 	for range 1000 {
 		f := &form{&source{number: rng.IntN(3)}, int32(rng.IntN(3)), []string{"", "a", `"d":[1,2],"t":[3]`}[rng.IntN(3)]}
 		most := int64(1) << rng.IntN(62)
-		all := make([]success, 1+rng.IntN(2*inOneLine))
+		all := make([]engine.Attempt, 1+rng.IntN(2*inOneLine))
+		ahead := rng.Int64N(most) - most/2
 		text := []byte(testHead)
 		var want []Span
 		for i := range all {
 			start := rng.Int64N(most) - most/2 // a log may have begun later
-			all[i] = success{
-				call: rng.Uint64N(1 << (1 + rng.IntN(63))), start: start, queued: start - rng.Int64N(most), end: start + rng.Int64N(most),
-				index: rng.IntN(1<<62) - 1<<61,
+			all[i] = engine.Attempt{
+				Call: rng.Uint64N(1 << (1 + rng.IntN(63))), Start: time.Duration(start), Queued: time.Duration(start - rng.Int64N(most)),
+				End: time.Duration(start + rng.Int64N(most)), Index: rng.IntN(1<<62) - 1<<61,
 			}
-			if f.task == "a" { // calls without a number of an input
-				all[i].index = 0
+			if f.task == "a" { // calls without a number of an input, one after the other
+				all[i].Index = 0
+				if i > 0 {
+					all[i].Start = all[i-1].End
+					all[i].End = max(all[i].Start, all[i].End)
+				}
 			}
-			s := all[i].span(f)
-			s.Start, s.End, s.Queued = micros(all[i].start), micros(all[i].end), micros(all[i].queued)
-			want = append(want, *s)
+			if f.task == "" && i > 0 { // inputs that go with the calls
+				all[i].Call = all[i-1].Call + 1 + rng.Uint64N(3)
+				all[i].Index = all[i-1].Index + int(all[i].Call-all[i-1].Call)
+			}
+			want = append(want, Span{
+				Start: all[i].Start.Truncate(time.Microsecond), End: all[i].End.Truncate(time.Microsecond), Queued: all[i].Queued.Truncate(time.Microsecond),
+				Call: all[i].Call, Engine: f.from.number, Worker: int(f.worker), Input: all[i].Index, Attempt: 1, Task: f.task, State: StateOK, Last: true,
+			})
+			all[i].Start += time.Duration(ahead)
+			all[i].End += time.Duration(ahead)
+			all[i].Queued += time.Duration(ahead)
 		}
-		text = appendSpans(text, f, all)
+		text = appendSpans(text, f, ahead, all)
 		if n := events(text); n != int64(1+len(all)) {
 			t.Fatalf("%d events in %s", n, text)
 		}
@@ -82,15 +99,20 @@ func TestSpansRoundTrip(t *testing.T) {
 // TestSpansBroken reads lines that make no sense, and one behind them.
 func TestSpansBroken(t *testing.T) {
 	for _, c := range []struct{ line, why string }{
-		{`{"type":"spans","t":[1,2],"d":[1],"wait":[1,2],"c":[1,2],"i":[1,2]}`, "columns"},
-		{`{"type":"spans","t":[1,2]}`, "columns"},
-		{`{"type":"spans","t":[1],"d":[1],"wait":[1,2],"c":[1],"i":[1]}`, "columns"},
-		{`{"type":"spans","t":[1,"2"],"d":[1,1],"wait":[1,2],"c":[1,2],"i":[1,2]}`, "number"},
-		{`{"type":"spans","t":[1,2,"d":[1],"wait":[1,2],"c":[1,2],"i":[1,2]}`, ""},
-		{`{"type":"spans","t":3}`, "list"},
-		{`{"type":"spans","t":[9223372036854775],"d":[1],"wait":[0],"c":[1],"i":[1]}`, "span 1"},
-		{`{"type":"spans","t":[9223372036854775807,9223372036854775807],"d":[9223372036854775807,1],"wait":[0,0],"c":[1,1],"i":[1,1]}`, "span 1"},
-		{`{"type":"spans","t":[0,-5],"d":[1,1],"wait":[0,9223372036854775807],"c":[1,1],"i":[1,1]}`, "span 2"},
+		{`{"type":"spans","t":1,"d":[1],"q":[1,2],"c":1,"i":[1]}`, "columns"},
+		{`{"type":"spans","t":1,"d":[1],"q":[1],"c":1,"i":[1,2]}`, "columns"},
+		{`{"type":"spans","t":1,"i":[1]}`, "columns"},
+		{`{"type":"spans","t":1,"d":[1,"2"],"q":[1,2],"c":1}`, "number"},
+		{`{"type":"spans","t":1,"d":[1,2,"q":[1,2],"c":1}`, ""},
+		{`{"type":"spans","d":3}`, "list"},
+		{`{"type":"spans","t":[3],"d":[1]}`, "number"},
+		{`{"type":"spans","t":9223372036854775,"d":[1],"q":[0],"c":1}`, "span 1"},
+		{`{"type":"spans","t":9223372036854775807,"d":[9223372036854775807,1],"q":[0,0],"c":1}`, "span 1"},
+		{`{"type":"spans","t":0,"gap":[1,-5],"d":[1,1],"q":[0,9223372036854775807],"c":1}`, "span 2"},
+		{`{"type":"spans","t":0,"gap":[1],"d":[1,1],"c":1}`, "exceptions"},
+		{`{"type":"spans","t":0,"gap":[2,1],"d":[1,1],"c":1}`, "exceptions"},
+		{`{"type":"spans","t":0,"d":[1,1,1],"c":1,"step":[2,2,1,2]}`, "exceptions"},
+		{`{"type":"spans","t":0,"d":[1,1,1],"c":1,"step":[-1,2]}`, "exceptions"},
 	} {
 		r := NewReader(strings.NewReader(testHead + c.line + "\n" + `{"type":"mark","t":1,"kind":"k"}` + "\n"))
 		if _, err := r.Next(); err != nil {

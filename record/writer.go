@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,6 +65,7 @@ func (l *Log) serve() {
 				continue
 			}
 			l.awake.Store(false)
+			l.watch()
 			// Who takes a note after this finds nobody awake.
 			if l.idle() || !l.awake.CompareAndSwap(false, true) {
 				return
@@ -195,6 +197,10 @@ func (c *census) end(now time.Duration) *End {
 func (w *writer) survey(s *shard, c *census, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, t := range s.tracks {
+		w.surveyTrack(s, t, c)
+	}
+	w.full = w.log.chunks.take(w.full) // among them the shard's own before this one
 	if k := s.give(); k != nil {
 		w.full = append(w.full, k)
 	}
@@ -224,6 +230,10 @@ func (w *writer) put(lines []byte) {
 		return
 	}
 	w.written = true
+	if n := len(w.buf) + len(lines); n > cap(w.buf) && n < blockSize && n > blockSize/16 {
+		// There will be more: to come there by doubling takes four times the memory.
+		w.buf = slices.Grow(w.buf, blockSize+blockSize/8-len(w.buf))
+	}
 	w.buf = append(w.buf, lines...)
 	w.spill()
 }
@@ -328,7 +338,10 @@ func (w *writer) giveUp() {
 		if k := s.give(); k != nil {
 			l.lost.Add(k.events())
 		}
-		s.chunk, s.room, s.streak, s.runs, s.at = nil, 0, streak{}, nil, nil
+		for _, t := range s.tracks {
+			l.lose(t)
+		}
+		s.chunk, s.room, s.streak, s.made, s.runs, s.at = nil, 0, streak{}, nil, nil, nil
 		s.mu.Unlock()
 	}
 	for _, k := range l.chunks.take(nil) {

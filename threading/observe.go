@@ -31,7 +31,7 @@ func (w *worker) observe(c *engine.Call, turned time.Duration) (ended time.Durat
 	if cfg.Slow > 0 {
 		defer w.stopwatch(spec)()
 	}
-	return c.RunAt(&w.place, w.id, turned)
+	return c.RunAt(&w.station, w.id, turned)
 }
 
 // label sets the profiler labels of the goroutine, and returns what sets back those of

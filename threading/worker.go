@@ -23,7 +23,7 @@ type worker struct {
 	gone      atomic.Bool // the goroutine has left the pool: another one may be the same by its ID
 	state     any
 	ready     bool // Init has succeeded
-	place     engine.Place
+	station   engine.Station
 
 	awake chan bool // to an idle worker: there is something to do, or not any more
 	given entry     // set before awake
@@ -53,7 +53,7 @@ type worker struct {
 
 // start starts a worker that has been given something. It needs Pool.mu.
 func (w *worker) start() {
-	w.place = w
+	w.station.Place = w
 	w.node.Value = w
 	w.searching = true
 	w.looking.Store(w.given.isZero())
@@ -133,7 +133,7 @@ func (w *worker) runCall(c *engine.Call, turned time.Duration) (ended time.Durat
 	if p := w.pool; p.cfg.observes() {
 		return w.observe(c, turned)
 	}
-	return c.RunAt(&w.place, w.id, turned)
+	return c.RunAt(&w.station, w.id, turned)
 }
 
 // isCaller reports whether the caller is the worker's own goroutine.
@@ -542,8 +542,13 @@ func (w *worker) init() (err error) {
 		}
 	}
 	w.ready = true
-	if l := w.pool.cfg.Listener; l != nil && l.WorkerStarted != nil {
-		l.WorkerStarted(w.event(nil))
+	if l := w.pool.cfg.Listener; l != nil {
+		if l.Track != nil {
+			w.station.Track = l.Track(w.pool.cfg.Name, w.id)
+		}
+		if l.WorkerStarted != nil {
+			l.WorkerStarted(w.event(nil))
+		}
 	}
 	return nil
 }
@@ -563,6 +568,9 @@ func (w *worker) fail(why error) error {
 }
 
 func (w *worker) stopped(err error) {
+	if t := w.station.Track; t != nil {
+		t.Close()
+	}
 	if l := w.pool.cfg.Listener; l != nil && l.WorkerStopped != nil {
 		l.WorkerStopped(w.event(err))
 	}
