@@ -28,10 +28,12 @@ type Place interface {
 	JoinAll(ctx context.Context, c *Call, f Family)
 }
 
-// A Station is a Place, and the track that it notes attempts on, or nil. Both do not change
-// while a call runs there.
+// A Station is where a worker runs calls; see [Call.RunAt]. It must not change while one does.
 type Station struct {
 	Place
+
+	// Track is what the worker got from [Listener.Track] and notes its attempts on. Nil
+	// means that the listener is told of each by events.
 	Track *Track
 }
 

@@ -44,11 +44,6 @@ type Attempt struct {
 // Task returns the task's name, which is empty for a closure without one.
 func (a *Attempt) Task() string { return a.kind.task }
 
-// SameTask reports whether a and b are attempts at calls with the same name and policy of
-// which one was made after the example of the other: it is quick, and may say no where the
-// names are the same.
-func (a *Attempt) SameTask(b *Attempt) bool { return a.kind == b.kind }
-
 // NewTrack returns an empty track. Collect is called on the goroutine of the worker, and must
 // neither block nor call the engine:
 //

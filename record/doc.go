@@ -17,8 +17,10 @@
 // # What it costs
 //
 // The strands that run calls only take a note of each attempt, in memory of their
-// own worker. A goroutine that is there while calls are encodes the notes and
-// writes them, at least five times a second. The notes that wait are bounded; what
+// own worker; those of threads, unless somebody else listens as well, on an
+// [engine.Track]. Of successes in a row they make lines, of many at once. A goroutine
+// that is there while calls are does the rest and writes it all, at least five
+// times a second. The notes that wait are bounded; what
 // does not find room is counted, and the log says so in a [Dropped] line. If the log
 // cannot be written, recording ends with one warning, and the run goes on.
 package record

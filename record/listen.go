@@ -167,6 +167,9 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 		h.lost.Add(1)
 		return
 	}
+	for _, t := range s.tracks {
+		h.take(s, t) // what came before stands before it
+	}
 	i := h.find(s, e)
 	switch k := h.room(s); {
 	case k == nil:

@@ -25,7 +25,7 @@ func TestSpansLine(t *testing.T) {
 		{Call: 2, Start: 52*us + 6, Queued: 21*us + 5, End: 63*us + 5, Index: 9},
 		{Call: 1, Start: 64*us + 5, Queued: 64*us + 5, End: 64*us + 5, Index: 8},
 	}))
-	want := `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":40,"gap":[2,1],"d":[12,11,0],"q":[20,1,43],"c":18446744073709551615,"step":[1,3,2,-1],"i":[7,2,-1]}` + "\n"
+	want := `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":40,"d":[12,11,0],"gap":[2,1],"q":[20,1,43],"c":18446744073709551615,"step":[1,3,2,-1],"i":[7,2,-1]}` + "\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}

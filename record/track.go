@@ -106,7 +106,6 @@ func (l *Log) claim(s *shard, call uint64) int {
 		if !ok {
 			continue
 		}
-		l.take(s, t) // what came before stands before it
 		s.left++
 		r := s.add(call)
 		r.attempt = attempt{

@@ -147,9 +147,10 @@ func stateOf(err error) record.State {
 type mix []string
 
 // run has ex do many calls of the mix from several goroutines, and returns when all are
-// complete.
-func (m mix) run(t *testing.T, ex braid.Executor, n int, seed uint64) {
+// complete: the error of each, by its index.
+func (m mix) run(t *testing.T, ex braid.Executor, n int, seed uint64) []error {
 	t.Helper()
+	errs := make([]error, n)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
@@ -177,12 +178,13 @@ func (m mix) run(t *testing.T, ex braid.Executor, n int, seed uint64) {
 				}
 				futures = append(futures, braid.Submit(ctx, ex, work, job{kind, i}, opts...))
 			}
-			for _, f := range futures {
-				_, _ = f.Await(bg)
+			for i, f := range futures {
+				_, errs[i*4+g] = f.Await(bg)
 			}
 		})
 	}
 	wg.Wait()
+	return errs
 }
 
 var everything = mix{"ok", "ok", "ok", "error", "panic", "wait", "cancel", "retry", "sleep", "progress"}
