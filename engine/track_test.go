@@ -162,6 +162,10 @@ func TestTrackOfOthers(t *testing.T) {
 		{"has one inside it", func(w *tracked) []*Call {
 			return []*Call{w.run(func(context.Context) error { w.run(succeed); return nil })}
 		}, []string{"started 1", "finished 1"}},
+		{"fails and has one inside it", func(w *tracked) []*Call {
+			w.run(func(context.Context) error { w.run(succeed); return errTest })
+			return nil
+		}, []string{"started 1", "finished 1", "finished 1"}},
 		{"is claimed and has one inside it", func(w *tracked) []*Call {
 			var inner, outer *Call
 			outer = w.submit(Spec{}, func(context.Context) error {

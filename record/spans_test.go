@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -11,7 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-braid/braid"
 	"github.com/go-braid/braid/engine"
+	"github.com/go-braid/braid/threading"
 )
 
 const testHead = `{"type":"run","schema":"` + Schema + `"}` + "\n"
@@ -213,5 +216,28 @@ func TestStreaks(t *testing.T) {
 	}
 	if i != n || lines < n/40 {
 		t.Errorf("there are %d attempts, and %d lines of many; want %d and at least %d", i, lines, n, n/40)
+	}
+}
+
+// TestTracksAreLetGo checks that a log which lives on forgets the workers of a pool that is closed.
+func TestTracksAreLetGo(t *testing.T) {
+	ctx := context.Background()
+	l := NewLog(io.Discard, Run{}, Config{})
+	for range 3 {
+		pool := threading.NewPool(threading.Config{Workers: 2, Listener: l.Listener(Engine{Name: "threads"})})
+		if _, err := braid.Submit(ctx, pool, braid.Func(func(context.Context, int) (int, error) { return 0, nil }), 0).Await(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := pool.Close(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range l.shards {
+		if n := len(l.shards[i].tracks); n != 0 {
+			t.Errorf("shard %d keeps %d tracks", i, n)
+		}
+	}
+	if err := l.Close(End{}); err != nil {
+		t.Fatal(err)
 	}
 }

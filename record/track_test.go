@@ -134,8 +134,12 @@ func TestTracksAtRest(t *testing.T) {
 
 func mustRun(t *testing.T, ex braid.Executor, i int, d time.Duration) {
 	t.Helper()
-	task := braid.Func(func(_ context.Context, d time.Duration) (int, error) {
-		time.Sleep(d) // virtual time; not a way of waiting that the pool would see
+	task := braid.Func(func(ctx context.Context, d time.Duration) (int, error) {
+		time.Sleep(d / 2) // virtual time; not a way of waiting that the pool would see
+		if d > 0 {
+			engine.Progress(ctx, 1, 2) // has it claimed when it has its line
+		}
+		time.Sleep(d / 2) // virtual time
 		return 0, nil
 	})
 	if _, err := braid.Submit(bg, ex, task, d, braid.Index(i)).Await(bg); err != nil {
