@@ -398,6 +398,7 @@ func (l *Log) Close(e End) error {
 	}
 	l.end = &e
 	l.mu.Unlock()
+	l.takeAll() // from now on, it is lost
 	l.off.Store(true)
 	err := l.Flush()
 	if err != nil {

@@ -219,6 +219,32 @@ func TestStreaks(t *testing.T) {
 	}
 }
 
+// TestTracksAfterClose checks that a log which is closed keeps nothing of what runs after that.
+func TestTracksAfterClose(t *testing.T) {
+	ctx := context.Background()
+	l := NewLog(io.Discard, Run{}, Config{})
+	pool := threading.NewPool(threading.Config{Workers: 2, Listener: l.Listener(Engine{Name: "threads"})})
+	task := braid.Func(func(ctx context.Context, i int) (int, error) { engine.Progress(ctx, int64(i), 9); return i, nil })
+	for i := range 9 {
+		if _, err := braid.Submit(ctx, pool, task, i).Await(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if i == 5 {
+			if err := l.Close(End{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := pool.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for i := range l.shards {
+		if n := len(l.shards[i].runs); n != 0 {
+			t.Errorf("shard %d has %d attempts that run", i, n)
+		}
+	}
+}
+
 // TestTracksAreLetGo checks that a log which lives on forgets the workers of a pool that is closed.
 func TestTracksAreLetGo(t *testing.T) {
 	ctx := context.Background()

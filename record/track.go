@@ -92,6 +92,18 @@ func (l *Log) take(s *shard, t *track) (runs engine.Attempt, ok bool) {
 	})
 }
 
+// takeAll takes what has succeeded on any track.
+func (l *Log) takeAll() {
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.Lock()
+		for _, t := range s.tracks {
+			l.take(s, t)
+		}
+		s.mu.Unlock()
+	}
+}
+
 // lose counts what has succeeded on a track as lost.
 func (l *Log) lose(t *track) {
 	t.Take(func(all []engine.Attempt) { l.lost.Add(int64(len(all))) })
@@ -101,6 +113,9 @@ func (l *Log) lose(t *track) {
 // locked, because there is more to be told of it than that it succeeded. It returns where the
 // attempt is in runs, or -1.
 func (l *Log) claim(s *shard, call uint64) int {
+	if l.off.Load() { // then nobody is told of its end
+		return -1
+	}
 	for _, t := range s.tracks {
 		a, ok := t.Claim(call)
 		if !ok {
@@ -134,7 +149,7 @@ func (l *Log) claimAll() {
 	}
 }
 
-// survey takes what has succeeded on the track, and tells of what runs there.
+// surveyTrack takes what has succeeded on the track, and tells of what runs there.
 func (w *writer) surveyTrack(s *shard, t *track, c *census) {
 	a, ok := w.log.take(s, t)
 	if !ok {

@@ -227,3 +227,60 @@ func TestTracksOfAFailedLog(t *testing.T) {
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// TestTracksAtClose has a log closed while its file does not take data and the workers go on: it
+// has what came before, and no more.
+func TestTracksAtClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &stuck{free: make(chan struct{})}
+		l := record.NewLog(w, record.Run{}, record.Config{Sample: -1})
+		pool := threading.NewPool(threading.Config{Workers: 1, Listener: l.Listener(record.Engine{Name: "threads"})})
+		const n = engine.TrackLen / 2
+		for i := range n {
+			if mustRun(t, pool, i, 0); i == 0 {
+				time.Sleep(time.Second) // virtual time; the log waits for the file
+			}
+		}
+		closed := make(chan error)
+		go func() { closed <- l.Close(record.End{}) }()
+		synctest.Wait()
+		for i := range 2 * engine.TrackLen {
+			mustRun(t, pool, n+i, 0)
+		}
+		close(w.free)
+		if err := <-closed; err != nil {
+			t.Fatal(err)
+		}
+		if err := pool.Close(bg); err != nil {
+			t.Fatal(err)
+		}
+		have := make(map[int]bool)
+		for r := record.NewReader(&w.Buffer); ; {
+			line, err := r.Next()
+			if err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if s, ok := line.(*record.Span); ok {
+				have[s.Input] = true
+			}
+		}
+		for i := range n {
+			if !have[i] {
+				t.Errorf("the log lacks input %d of %d", i, n)
+			}
+		}
+	})
+}
+
+// A stuck is a file that takes no data until it is free.
+type stuck struct {
+	bytes.Buffer
+	free chan struct{}
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	<-s.free
+	return s.Buffer.Write(b)
+}
