@@ -253,14 +253,14 @@ func (l *Log) next(s *shard) *chunk {
 	} else {
 		l.lost.Add(1)
 	}
-	if k == nil || waiting >= early {
+	if k == nil || waiting >= min(early, l.chunks.most/2) {
 		l.look()
 	}
 	return k
 }
 
-// early is how many full chunks call the writer before its time. What waits should still be
-// in a cache by then.
+// early is how many full chunks call the writer before its time, unless there is room for less
+// than twice as many: what has just succeeded makes a block then.
 const early = 64
 
 // Usage is what an attempt has used, as far as the engine does not tell: what is known of

@@ -24,7 +24,7 @@ const inOneLine = 16
 
 // A streak is attempts in a row that just succeeded, with the same form, of which the log was
 // told by events. The worker itself makes lines of them, of many at once: what goes to the
-// writer, and what waits for it, is a fifth of the bytes.
+// writer, and what waits for it, is a small part of the bytes.
 type streak struct {
 	form *form
 	all  []engine.Attempt // on the clock of the log
@@ -84,7 +84,7 @@ func appendSpans(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
 
 	first := &all[0]
 	b = always(b, `,"t":`, micros(first.Start))
-	var few [16]int64 // there are seldom more; all of this has left the cache since the last line
+	var few [16]int64 // there are seldom more, and memory that is large has left the cache since the last line
 	except := few[:0]
 	b = open(b, `,"d":[`, len(all))
 	turned, end := first.Start, micros(first.Start)
