@@ -83,8 +83,11 @@ func isAlive(pid int) bool {
 
 // stateOf returns the letter by which the kernel describes what a process does, or
 // nothing if there is no such process or no way to know.
-func stateOf(pid int) string {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func stateOf(pid int) string { return stateIn(fmt.Sprintf("/proc/%d/stat", pid)) }
+
+// stateIn is stateOf for a process or a thread whose file that is.
+func stateIn(path string) string {
+	stat, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}

@@ -140,12 +140,29 @@ func TestStopped(t *testing.T) {
 		for _, w := range ws {
 			_ = syscall.Kill(w.PID, syscall.SIGSTOP)
 		}
+		// Until it is stopped, a worker could still begin a call.
+		for _, w := range ws {
+			eventually(t, "the worker is stopped, or dead by now", func() bool { return isStopped(w.PID) })
+		}
 		// Calls that stopped workers have taken are not lost: they had not begun.
 		for range 2 {
 			wantSquare(t, p)
 		}
 		eventually(t, "the stopped workers are dead", func() bool { return p.Statistics().Deaths >= before+uint64(len(ws)) })
 	})
+}
+
+// isStopped reports whether no thread of the process can run.
+func isStopped(pid int) bool {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range threads {
+		switch stateIn(fmt.Sprintf("/proc/%d/task/%s/stat", pid, thread.Name())) {
+		case "T", "Z", "X", "":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // TestStoppedAtStart stops a worker before it is ready; another takes its place.
