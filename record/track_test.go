@@ -132,6 +132,31 @@ func TestTracksAtRest(t *testing.T) {
 	})
 }
 
+// TestTracksAwake has one task run for long: the log goes on to take samples.
+func TestTracksAwake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		l := record.NewLog(&out, record.Run{}, record.Config{Sample: time.Second})
+		pool := threading.NewPool(threading.Config{Workers: 1, Listener: l.Listener(record.Engine{Name: "threads"})})
+		task := braid.Func(func(context.Context, int) (int, error) {
+			time.Sleep(10 * time.Second) // virtual time
+			return 0, nil
+		})
+		if _, err := braid.Submit(bg, pool, task, 0).Await(bg); err != nil {
+			t.Fatal(err)
+		}
+		if err := pool.Close(bg); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(record.End{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(out.Bytes(), []byte(`{"type":"sample"`)); n < 8 {
+			t.Errorf("there are %d samples of ten seconds", n)
+		}
+	})
+}
+
 func mustRun(t *testing.T, ex braid.Executor, i int, d time.Duration) {
 	t.Helper()
 	task := braid.Func(func(ctx context.Context, d time.Duration) (int, error) {
