@@ -119,7 +119,7 @@ func (t *Track) Claim(call uint64) (Attempt, bool) {
 func (t *Track) begin(c *Call, at time.Duration) bool {
 	s := t.state.Load()
 	if s%2 != 0 || c.attempt != 1 {
-		return false // the worker runs c inside another call
+		return false // it runs inside another call, or c has failed before
 	}
 	if s/2 == t.limit && !t.empty() {
 		return false

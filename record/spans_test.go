@@ -245,6 +245,44 @@ func TestTracksAfterClose(t *testing.T) {
 	}
 }
 
+// TestTracksOfAFailedLog has workers go on when the file has failed: what succeeds is counted as
+// lost, and makes room again and again.
+func TestTracksOfAFailedLog(t *testing.T) {
+	ctx := context.Background()
+	failed := make(chan error, 1)
+	l := NewLog(broken{}, Run{}, Config{OnError: func(err error) { failed <- err }})
+	pool := threading.NewPool(threading.Config{Workers: 1, Listener: l.Listener(Engine{Name: "threads"})})
+	task := braid.Func(func(_ context.Context, i int) (int, error) { return i, nil })
+	run := func(n int) {
+		for i := range n {
+			if _, err := braid.Submit(ctx, pool, task, i).Await(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run(3)
+	if err := l.Flush(); err == nil {
+		t.Fatal("Flush succeeded")
+	}
+	<-failed
+	before := l.lost.Load()
+	const n = 2*engine.TrackLen + 1
+	run(n)
+	if err := pool.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if lost := l.lost.Load() - before; lost != n {
+		t.Errorf("%d of %d attempts are counted as lost", lost, n)
+	}
+	if err := l.Close(End{}); err == nil {
+		t.Error("Close succeeded")
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
 // TestTracksAreLetGo checks that a log which lives on forgets the workers of a pool that is closed.
 func TestTracksAreLetGo(t *testing.T) {
 	ctx := context.Background()

@@ -2,7 +2,6 @@ package record
 
 import (
 	"slices"
-	"time"
 
 	"github.com/go-braid/braid/engine"
 )
@@ -109,6 +108,14 @@ func (l *Log) lose(t *track) {
 	t.Take(func(all []engine.Attempt) { l.lost.Add(int64(len(all))) })
 }
 
+// attempt returns what a track of shard s, which must be locked, tells of one.
+func (l *Log) attempt(s *shard, t *track, a *engine.Attempt) attempt {
+	return attempt{
+		call: a.Call, start: int64(a.Start) - l.began, queued: int64(a.Queued) - l.began,
+		index: a.Index, number: 1, form: s.fit(t.from, t.worker, a.Task()),
+	}
+}
+
 // claim takes the attempt at call off its track, if it runs on one of shard s, which must be
 // locked, because there is more to be told of it than that it succeeded. It returns where the
 // attempt is in runs, or -1.
@@ -123,11 +130,7 @@ func (l *Log) claim(s *shard, call uint64) int {
 		}
 		s.left++
 		r := s.add(call)
-		r.attempt = attempt{
-			call: call, start: int64(a.Start) - l.began, queued: int64(a.Queued) - l.began,
-			index: a.Index, number: 1, form: s.fit(t.from, t.worker, a.Task()),
-		}
-		r.told = t.told == call
+		r.attempt, r.told = l.attempt(s, t, &a), t.told == call
 		return len(s.runs) - 1
 	}
 	return -1
@@ -159,9 +162,6 @@ func (w *writer) surveyTrack(s *shard, t *track, c *census) {
 	c.left++
 	if t.told != a.Call {
 		t.told = a.Call
-		w.starts = Append(w.starts, &Start{
-			Start: time.Duration(int64(a.Start) - w.log.began), Call: a.Call, Engine: t.from.number, Worker: int(t.worker), Input: a.Index,
-			Attempt: 1, Queued: time.Duration(int64(a.Queued) - w.log.began), Task: a.Task(),
-		})
+		w.begun(w.log.attempt(s, t, &a))
 	}
 }

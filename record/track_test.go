@@ -3,7 +3,6 @@ package record_test
 import (
 	"bytes"
 	"context"
-	"io"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -110,17 +109,8 @@ func TestTracksAtRest(t *testing.T) {
 		if err := l.Close(record.End{}); err != nil {
 			t.Fatal(err)
 		}
-		var lines []record.Line
-		for r := record.NewReader(&out); ; {
-			line, err := r.Next()
-			if err == io.EOF {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			lines = append(lines, line)
-		}
-		spans, starts := of[*record.Span](lines), of[*record.Start](lines)
+		all := lines(t, record.NewReader(&out))
+		spans, starts := of[*record.Span](all), of[*record.Start](all)
 		if len(spans) != 33 || len(starts) != 3 {
 			t.Fatalf("there are %d spans and %d starts; want 33 and 3", len(spans), len(starts))
 		}
@@ -160,11 +150,11 @@ func TestTracksAwake(t *testing.T) {
 func mustRun(t *testing.T, ex braid.Executor, i int, d time.Duration) {
 	t.Helper()
 	task := braid.Func(func(ctx context.Context, d time.Duration) (int, error) {
-		time.Sleep(d / 2) // virtual time; not a way of waiting that the pool would see
 		if d > 0 {
+			time.Sleep(d / 2)          // virtual time; not a way of waiting that the pool would see
 			engine.Progress(ctx, 1, 2) // has it claimed when it has its line
+			time.Sleep(d / 2)          // virtual time
 		}
-		time.Sleep(d / 2) // virtual time
 		return 0, nil
 	})
 	if _, err := braid.Submit(bg, ex, task, d, braid.Index(i)).Await(bg); err != nil {
@@ -203,55 +193,20 @@ func TestTracksAndUsages(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := make(map[int]bool)
-	for r := record.NewReader(&out); ; {
-		line, err := r.Next()
-		if err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
+	for _, s := range of[*record.Span](lines(t, record.NewReader(&out))) {
+		want := time.Duration(0)
+		if s.Input >= 100 {
+			want = time.Duration(s.Input) * time.Millisecond
 		}
-		if s, ok := line.(*record.Span); ok {
-			want := time.Duration(0)
-			if s.Input >= 100 {
-				want = time.Duration(s.Input) * time.Millisecond
-			}
-			if seen[s.Input] || s.Input >= n || s.CPU != want {
-				t.Errorf("input %d took %v; want %v, once", s.Input, s.CPU, want)
-			}
-			seen[s.Input] = true
+		if seen[s.Input] || s.Input >= n || s.CPU != want {
+			t.Errorf("input %d took %v; want %v, once", s.Input, s.CPU, want)
 		}
+		seen[s.Input] = true
 	}
 	if len(seen) != n {
 		t.Errorf("the log has %d inputs; want %d", len(seen), n)
 	}
 }
-
-// A log that has failed counts what is on the tracks as lost.
-func TestTracksOfAFailedLog(t *testing.T) {
-	failed := make(chan error, 1)
-	l := record.NewLog(broken{}, record.Run{}, record.Config{OnError: func(err error) { failed <- err }})
-	pool := threading.NewPool(threading.Config{Workers: 1, Listener: l.Listener(record.Engine{Name: "threads"})})
-	for i := range 3 {
-		mustRun(t, pool, i, 0)
-	}
-	if err := l.Flush(); err == nil {
-		t.Fatal("Flush succeeded")
-	}
-	<-failed
-	for i := range 2 * engine.TrackLen {
-		mustRun(t, pool, i, 0) // there is room again and again
-	}
-	if err := pool.Close(bg); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(record.End{}); err == nil {
-		t.Error("Close succeeded")
-	}
-}
-
-type broken struct{}
-
-func (broken) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 // TestTracksAtClose has a log closed while its file does not take data and the workers go on: it
 // has what came before, and no more.
@@ -280,16 +235,8 @@ func TestTracksAtClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		have := make(map[int]bool)
-		for r := record.NewReader(&w.Buffer); ; {
-			line, err := r.Next()
-			if err == io.EOF {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			if s, ok := line.(*record.Span); ok {
-				have[s.Input] = true
-			}
+		for _, s := range of[*record.Span](lines(t, record.NewReader(&w.Buffer))) {
+			have[s.Input] = true
 		}
 		for i := range n {
 			if !have[i] {

@@ -208,10 +208,7 @@ func (w *writer) survey(s *shard, c *census, now time.Duration) {
 		r := &s.runs[i]
 		if !r.told {
 			r.told = true
-			w.starts = Append(w.starts, &Start{
-				Start: time.Duration(r.start), Call: r.call, Engine: r.form.from.number, Worker: int(r.form.worker), Input: r.index,
-				Attempt: int(r.number), Queued: time.Duration(r.queued), Task: r.form.task, PID: r.form.from.pid(r.form.worker),
-			})
+			w.begun(r.attempt)
 		}
 		if r.moved {
 			r.moved = false
@@ -222,6 +219,14 @@ func (w *writer) survey(s *shard, c *census, now time.Duration) {
 	c.left += s.left
 	c.done += s.done
 	c.failed += s.failed
+}
+
+// begun tells that an attempt has begun.
+func (w *writer) begun(a attempt) {
+	w.starts = Append(w.starts, &Start{
+		Start: time.Duration(a.start), Call: a.call, Engine: a.form.from.number, Worker: int(a.form.worker), Input: a.index,
+		Attempt: int(a.number), Queued: time.Duration(a.queued), Task: a.form.task, PID: a.form.from.pid(a.form.worker),
+	})
 }
 
 // put writes lines that stand there already.
