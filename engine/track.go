@@ -44,6 +44,9 @@ type Attempt struct {
 // Task returns the task's name, which is empty for a closure without one.
 func (a *Attempt) Task() string { return a.kind.task }
 
+// HasTaskOf reports whether the tasks of both have the same name, as a rule without a look at it.
+func (a *Attempt) HasTaskOf(b *Attempt) bool { return a.kind == b.kind || a.kind.task == b.kind.task }
+
 // NewTrack returns an empty track. Collect is called on the goroutine of the worker, and must
 // neither block nor call the engine:
 //

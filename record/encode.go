@@ -37,7 +37,7 @@ func always(b []byte, key string, n int64) []byte { return integer(append(b, key
 
 func integer(b []byte, n int64) []byte {
 	if n < 0 {
-		return strconv.AppendInt(b, n, 10)
+		return digits(append(b, '-'), -uint64(n))
 	}
 	return digits(b, uint64(n))
 }

@@ -2,6 +2,7 @@ package record
 
 import (
 	"io"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -36,18 +37,27 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkSpans makes the line of as many attempts as there are in one.
+// BenchmarkSpans makes lines of as many attempts as there are in one, with times as those of
+// tasks of 10 µs are, and so many that no processor foresees them.
 func BenchmarkSpans(b *testing.B) {
 	f := &form{from: &source{number: 1}, worker: 2, task: "sha256"}
-	all := make([]engine.Attempt, engine.TrackLen)
-	at := time.Second
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const lines = 64
+	all := make([]engine.Attempt, lines*engine.TrackLen)
+	at, queued := time.Second, time.Second-800*time.Microsecond
 	for i := range all {
-		all[i] = engine.Attempt{Call: uint64(1_000_000 + i), Start: at, Queued: at - 600_000 + time.Duration(i%7)*1_000, End: at + 10_000, Index: 1000 + i}
-		at += 10_000
+		if i%60 == 0 {
+			queued = at - time.Duration(600+rnd.IntN(200))*time.Microsecond // they come by so many
+		}
+		queued += time.Duration(200+rnd.IntN(300)) * time.Nanosecond
+		all[i] = engine.Attempt{Call: uint64(1_000_000 + i), Start: at, Queued: queued, End: at + time.Duration(11_000+rnd.IntN(1000)), Index: 1000 + i}
+		at = all[i].End
 	}
 	var buf []byte
+	n := 0
 	for b.Loop() {
-		buf = appendSpans(buf[:0], f, 0, all)
+		n = (n + 1) % lines
+		buf = appendSpans(buf[:0], f, 0, all[n*engine.TrackLen:][:engine.TrackLen])
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/engine.TrackLen, "ns/attempt")
 	b.ReportMetric(float64(len(buf))/engine.TrackLen, "B/attempt")

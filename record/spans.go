@@ -77,69 +77,64 @@ func appendStreak(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
 // appendSpans appends the line that such attempts, at most chunkSize, have in common.
 func appendSpans(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
 	micros := func(t time.Duration) int64 { return (int64(t) - ahead) / int64(time.Microsecond) }
-	b = head(b, "spans")
-	b = number(b, `,"e":`, f.from.number)
-	b = number(b, `,"w":`, int(f.worker))
-	b = text(b, `,"task":`, f.task)
-
 	first := &all[0]
-	b = always(b, `,"t":`, micros(first.Start))
-	var few [16]int64 // there are seldom more, and memory that is large has left the cache since the last line
-	except := few[:0]
-	b = open(b, `,"d":[`, len(all))
-	turned, end := first.Start, micros(first.Start)
+	var whole [chunkSize]int64 // for one column after the other: what is large has left the cache since the last line
+	column := whole[:len(all)]
+	var few [2][16]int64 // there are seldom more
+	gaps, steps := few[0][:0], few[1][:0]
+	turned, end, last := first.Start, micros(first.Start), first.Call-1
+	lead := int64(first.Index) - int64(first.Call) // of the input's number
+	goes := true                                   // it does so with that of the call
 	for i := range all {
 		a := &all[i]
 		start := end
 		if a.Start != turned {
 			if start = micros(a.Start); start != end {
-				except = append(except, int64(i), start-end)
+				gaps = append(gaps, int64(i), start-end)
 			}
 		}
 		turned, end = a.End, micros(a.End)
-		b = element(b, end-start)
-	}
-	b[len(b)-1] = ']'
-	b = appendColumn(b, `,"gap":[`, except)
-
-	keep := len(b)
-	b = open(b, `,"q":[`, len(all))
-	queued := int64(0)
-	for i := range all {
-		before := queued
-		queued = micros(all[i].Queued)
-		if b = element(b, queued-before); queued != before {
-			keep = len(b)
+		column[i] = end - start
+		if step := a.Call - last; step != 1 {
+			steps = append(steps, int64(i), int64(step))
 		}
+		last = a.Call
+		goes = goes && int64(a.Index)-int64(last) == lead
 	}
-	b = closed(b, keep)
 
+	b = head(b, "spans")
+	b = number(b, `,"e":`, f.from.number)
+	b = number(b, `,"w":`, int(f.worker))
+	b = text(b, `,"task":`, f.task)
+	b = always(b, `,"t":`, micros(first.Start))
+	b = appendColumn(b, `,"d":[`, column)
+	b = appendColumn(b, `,"gap":[`, gaps)
+	before := int64(0)
+	for i := range all {
+		at := micros(all[i].Queued)
+		column[i], before = at-before, at
+	}
+	b = appendColumn(b, `,"q":[`, withoutZeros(column))
 	b = call(b, first.Call)
-	except = few[:0]
-	goes := true // the number of the input with that of the call
-	for i := range all[1:] {
-		a, before := &all[i+1], &all[i]
-		step := a.Call - before.Call
-		if step != 1 {
-			except = append(except, int64(i+1), int64(step))
-		}
-		goes = goes && int64(a.Index)-int64(before.Index) == int64(step)
-	}
-	b = appendColumn(b, `,"step":[`, except)
+	b = appendColumn(b, `,"step":[`, steps)
 	if goes {
-		return append(always(b, `,"ic":`, int64(first.Index)-int64(first.Call)), "}\n"...)
+		return append(always(b, `,"ic":`, lead), "}\n"...)
 	}
-	keep = len(b)
-	b = open(b, `,"i":[`, len(all))
-	index := 0
+	before = 0
 	for i := range all {
-		before := index
-		index = all[i].Index
-		if b = element(b, int64(index-before)); index != before {
-			keep = len(b)
-		}
+		at := int64(all[i].Index)
+		column[i], before = at-before, at
 	}
-	return append(closed(b, keep), "}\n"...)
+	b = appendColumn(b, `,"i":[`, withoutZeros(column))
+	return append(b, "}\n"...)
+}
+
+// withoutZeros returns what there is up to the last that is no zero.
+func withoutZeros(column []int64) []int64 {
+	for len(column) > 0 && column[len(column)-1] == 0 {
+		column = column[:len(column)-1]
+	}
+	return column
 }
 
 // appendColumn appends a column with its key, unless it is empty.
@@ -147,49 +142,35 @@ func appendColumn(b []byte, key string, column []int64) []byte {
 	if len(column) == 0 {
 		return b
 	}
-	b = open(b, key, len(column))
+	b = slices.Grow(append(b, key...), maxElement*len(column))
+	n := len(b)
 	for _, e := range column {
-		b = element(b, e)
+		if uint64(e) >= uint64(len(small)) {
+			b = append(integer(b[:n], e), ',')
+			n = len(b)
+			continue
+		}
+		is := small[e]
+		binary.LittleEndian.PutUint32(b[n:n+4:cap(b)], is) // the next element is written over its length
+		n += int(is >> 24)
 	}
-	b[len(b)-1] = ']'
+	b = b[:n]
+	b[n-1] = ']'
 	return b
-}
-
-// open appends the key of a column, and makes room for its elements.
-func open(b []byte, key string, elements int) []byte {
-	return slices.Grow(append(b, key...), maxElement*elements)
-}
-
-// closed returns what was written of a column up to some element, the last that is no zero, with
-// an end, or what stood before the column.
-func closed(b []byte, keep int) []byte {
-	if b[keep-1] == ',' {
-		b[keep-1] = ']'
-	}
-	return b[:keep]
 }
 
 // maxElement is the longest element of a column: a sign, nineteen digits and a comma.
 const maxElement = 21
 
-// element appends an element to a column that has room for it.
-func element(b []byte, e int64) []byte {
-	if uint64(e) >= uint64(len(small)) {
-		return append(integer(b, e), ',')
-	}
-	n := len(b)
-	binary.LittleEndian.PutUint32(b[n:n+4], small[e])
-	if e < 10 {
-		return b[:n+2]
-	}
-	return b[:n+3]
-}
-
-// small has the numbers below 100 as elements: most are.
+// small has the numbers below 100 as elements, which most are, each with its length in the last
+// byte: no processor foresees how long they are.
 var small = func() (list [100]uint32) {
 	for i := range list {
-		s := append(strconv.AppendInt(nil, int64(i), 10), ",   "...)
-		list[i] = binary.LittleEndian.Uint32(s)
+		s := append(strconv.AppendInt(nil, int64(i), 10), ',')
+		var is [4]byte
+		copy(is[:], s)
+		is[3] = byte(len(s))
+		list[i] = binary.LittleEndian.Uint32(is[:])
 	}
 	return list
 }()

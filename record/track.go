@@ -75,7 +75,7 @@ func (l *Log) take(s *shard, t *track) (runs engine.Attempt, ok bool) {
 				return
 			}
 			n := 1
-			for n < min(len(all), s.room) && all[n].Task() == all[0].Task() {
+			for n < min(len(all), s.room) && all[n].HasTaskOf(&all[0]) {
 				n++
 			}
 			s.endStreak()
