@@ -118,6 +118,11 @@ type Host struct {
 	// lasts as long as the engine, and is one of package braid's own.
 	Life context.Context
 
+	// Clock, if it is not nil, tells the time of events, since [Epoch], in place of
+	// time.Since: one that is read more cheaply, and tells the same but for microseconds.
+	// It may be called from any goroutine.
+	Clock func() time.Duration
+
 	// Crash says that a panic of a task is not its error: it goes on, and so ends the
 	// program, as that of a goroutine does.
 	Crash bool

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-braid/braid/internal/clock"
 	"github.com/go-braid/braid/strand"
 )
 
@@ -28,7 +29,7 @@ type Event struct {
 
 // epoch is what At counts from. It may be on another clock than At: only the differences
 // between what was read from one clock matter.
-var epoch = time.Now()
+var epoch = clock.Epoch()
 
 // Epoch returns what [Event.At] counts from: a time at which the program began, with the
 // reading of the monotonic clock.

@@ -94,7 +94,11 @@ func (c *Call) event(e *Event, at time.Duration, worker int) {
 // now returns the time on the clock of the engine, since epoch. That of an engine with a
 // Life is the system's, and so is that at a Place.
 func (c *Call) now(ctx context.Context) time.Duration {
-	if c.place.Load() != nil || c.host.Load().Life != nil {
+	h := c.host.Load()
+	if h.Clock != nil {
+		return h.Clock()
+	}
+	if c.place.Load() != nil || h.Life != nil {
 		return time.Since(epoch)
 	}
 	return strand.Now(ctx).Sub(epoch)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-braid/braid/engine"
 	"github.com/go-braid/braid/internal/cancel"
+	"github.com/go-braid/braid/internal/clock"
 	"github.com/go-braid/braid/internal/quiet"
 	"github.com/go-braid/braid/internal/spin"
 	"github.com/go-braid/braid/internal/waitq"
@@ -95,6 +96,9 @@ func NewPool(cfg Config) *Pool {
 	p.host = engine.Host{
 		Name: p.cfg.Name, Listener: p.cfg.Listener, Executor: p,
 		Life: &p.life, Cancelled: p.cancelled, Crash: p.cfg.Crash,
+	}
+	if clock.Agrees() {
+		p.host.Clock = clock.Now
 	}
 	p.injector.pool = p
 	p.quiet = quiet.Line{Mu: &p.mu, Unlock: p.unlock, Is: p.isQuiet}
