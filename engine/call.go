@@ -119,8 +119,8 @@ type Host struct {
 	Life context.Context
 
 	// Clock, if it is not nil, tells the time of events, since [Epoch], in place of
-	// time.Since: one that is read more cheaply, and tells the same but for microseconds.
-	// It may be called from any goroutine.
+	// time.Since: one that is read more cheaply, and tells the same but for microseconds, by
+	// which it may also go back. It may be called from any goroutine.
 	Clock func() time.Duration
 
 	// Crash says that a panic of a task is not its error: it goes on, and so ends the

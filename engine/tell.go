@@ -30,12 +30,14 @@ func (c *Call) tellSubmitted(ctx context.Context) {
 func (c *Call) tellStarted(ctx context.Context, l *Listener, at time.Duration) {
 	if at == 0 {
 		at = c.now(ctx)
-	} else {
-		// Who heard of the end of the call before may have submitted this one then.
-		at = max(at, c.queued)
 	}
-	if t := c.track(); t != nil && t.begin(c, at) {
-		return
+	if p := c.place.Load(); p != nil {
+		// Who heard of the end of the call before may have submitted this one then. And the
+		// clock may have gone back a little.
+		at = max(at, c.queued)
+		if p.Track != nil && p.Track.begin(c, at) {
+			return
+		}
 	}
 	var e Event
 	c.event(&e, at, int(c.worker))

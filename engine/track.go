@@ -37,7 +37,7 @@ type Attempt struct {
 	Index  int           // as in [Event]
 	Queued time.Duration // when it was submitted, as [Event.At]; Start if that is not known
 	Start  time.Duration // when its body began to run
-	End    time.Duration // when it succeeded; 0 if it has not
+	End    time.Duration // when it succeeded, not before Start; 0 if it has not
 	kind   *Kind
 }
 
@@ -155,6 +155,6 @@ func (t *Track) end(call uint64, at time.Duration) bool {
 	if a.Call != call {
 		return false
 	}
-	a.End = at
+	a.End = max(at, a.Start)
 	return t.state.CompareAndSwap(s, s+1)
 }

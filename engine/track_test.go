@@ -329,3 +329,26 @@ func TestTrackFromOutside(t *testing.T) {
 		t.Errorf("%d of %d calls were told of, %d by events; %d were claimed", len(seen), n, events, claims)
 	}
 }
+
+// TestClockOfAHost has a clock that goes back, as one that is cheap may. No attempt begins before
+// it was submitted, or ends before it has begun.
+func TestClockOfAHost(t *testing.T) {
+	w := newTracked()
+	times := []time.Duration{10, 9, 8, 20, 30, 40}
+	w.host.Clock = func() (now time.Duration) {
+		now, times = times[0], times[1:]
+		return now
+	}
+	back, forth := w.run(nothing), w.run(nothing)
+	w.take()
+	w.calls(t, back, forth)
+	want := [][3]time.Duration{{10, 10, 10}, {20, 30, 40}}
+	for i, a := range w.taken {
+		if got := [3]time.Duration{a.Queued, a.Start, a.End}; got != want[i] {
+			t.Errorf("attempt %d was submitted, began and ended at %v; want %v", i, got, want[i])
+		}
+	}
+	if len(w.taken) != len(want) || len(times) > 0 {
+		t.Errorf("there are %d attempts, and %d times were not asked for", len(w.taken), len(times))
+	}
+}

@@ -44,13 +44,21 @@ func BenchmarkSpans(b *testing.B) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	const lines = 64
 	all := make([]engine.Attempt, lines*engine.TrackLen)
-	at, queued := time.Second, time.Second-800*time.Microsecond
+	at, queued, call := time.Second, time.Second-800*time.Microsecond, 1_000_000
 	for i := range all {
 		if i%60 == 0 {
 			queued = at - time.Duration(600+rnd.IntN(200))*time.Microsecond // they come by so many
 		}
 		queued += time.Duration(200+rnd.IntN(300)) * time.Nanosecond
-		all[i] = engine.Attempt{Call: uint64(1_000_000 + i), Start: at, Queued: queued, End: at + time.Duration(11_000+rnd.IntN(1000)), Index: 1000 + i}
+		if rnd.IntN(12) == 0 { // and another worker has had some
+			call += rnd.IntN(80) - 40
+			queued += time.Duration(rnd.IntN(16)-8) * time.Microsecond
+		}
+		call++
+		if rnd.IntN(25) == 0 {
+			at += time.Duration(rnd.IntN(50)) * time.Microsecond
+		}
+		all[i] = engine.Attempt{Call: uint64(call), Start: at, Queued: queued, End: at + time.Duration(11_000+rnd.IntN(1000)), Index: call - 7}
 		at = all[i].End
 	}
 	var buf []byte

@@ -171,6 +171,9 @@ func (h *hearer) end(e *engine.Event, kind noteKind) {
 		h.take(s, t) // what came before stands before it
 	}
 	i := h.find(s, e)
+	if i >= 0 {
+		at = max(at, s.runs[i].start) // the engine's clock may have gone back a little
+	}
 	switch k := h.room(s); {
 	case k == nil:
 	case i >= 0 && kind == lastAttempt && e.Err == nil && used == nil && s.runs[i].isPlain():
