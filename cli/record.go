@@ -259,6 +259,13 @@ func (r *recording) mark(kind, text string) {
 	}
 }
 
+// expect records how many inputs the run has, as far as that is known.
+func (r *recording) expect(inputs int) {
+	if r != nil {
+		r.log.Expect(inputs)
+	}
+}
+
 // close ends the record of a run that came to err, and removes what is too old.
 func (r *recording) close(t tally, err error) {
 	if r == nil {

@@ -275,11 +275,16 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	page := a.show(ctx, &f.viewFlags, rec, c, size, prog.line)
 	defer page.stop()
 	wait := countLate
-	if prog.bar != nil || policy.Percent {
+	if prog.bar != nil || policy.Percent || f.view {
 		wait = 0
 	}
 	b.total = countInputs(reading, p.inputs, wait)
-	prog.update(b.tally, b.knownTotal())
+	tell := func() {
+		n := b.knownTotal()
+		prog.update(b.tally, n)
+		rec.expect(n)
+	}
+	tell()
 	// Against a command, a flush is nothing. The serial engine runs the task in the loop,
 	// which is not idle before the last one.
 	to := &delivery{out: out, kept: kept, rec: rec, eager: p.task == "" || kind.name == serialName}
@@ -292,7 +297,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 		status.add(r)
 		left.note(r)
 		to.add(r)
-		prog.update(b.tally, b.knownTotal())
+		tell()
 		if out.failed() != nil {
 			c.raise(stageTerminate, exitUsage, nil)
 		}
@@ -300,7 +305,7 @@ func (a *app) run(cmd *cobra.Command, f *runFlags, args []string, past *prior) e
 	}
 	b.run(ctx, newSource(reading, input.Items(reading, p.inputs), look))
 	to.flush()
-	prog.update(b.tally, b.knownTotal())
+	tell()
 	stopped, why := c.reason()
 	var closing error
 	if c.stage() < stageAbandon {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A browser looks at the page of a braid.
@@ -128,6 +129,13 @@ func TestRunView(t *testing.T) {
 	b.get("", http.StatusOK)
 	if s := b.get("/api/snapshot", http.StatusOK); !strings.Contains(s, `"control":true`) {
 		t.Errorf("the snapshot is %.500q", s)
+	}
+	// Within the next sample, it is known how many there are.
+	late := time.Now().Add(20 * time.Second)
+	for s := ""; !strings.Contains(s, `"inputs":{"total":4,`); s = b.get("/api/snapshot", http.StatusOK) {
+		if time.Now().After(late) {
+			t.Fatalf("the snapshot is %.500q", s)
+		}
 	}
 	b.post("/api/pause")
 	release(names[0])

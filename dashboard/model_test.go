@@ -569,3 +569,23 @@ func TestAdviceOfAComparison(t *testing.T) {
 		t.Errorf("the advice is %+v", got)
 	}
 }
+
+// TestTotal: how many inputs there are is known from the samples while the run goes on, and from
+// its end then.
+func TestTotal(t *testing.T) {
+	m := NewModel()
+	for _, c := range []struct {
+		line record.Line
+		want int
+	}{
+		{&record.Sample{Time: 1}, 0},
+		{&record.Sample{Time: 2, Total: 40}, 40},
+		{&record.Sample{Time: 3, Total: 50}, 50},
+		{&record.End{Time: 4, Total: 45}, 45},
+	} {
+		m.Add(c.line)
+		if got := m.inputsHead().Total; got != c.want {
+			t.Errorf("after %+v there are %d inputs; want %d", c.line, got, c.want)
+		}
+	}
+}

@@ -173,6 +173,8 @@ func (m *Model) inputsHead() inputsHead {
 	h := inputsHead{Read: m.inputs}
 	if m.end != nil {
 		h.Total = m.end.Total
+	} else if n := len(m.samples); n > 0 {
+		h.Total = m.samples[n-1].Total
 	}
 	return h
 }

@@ -364,6 +364,8 @@ func (s *Sample) field(key []byte, in *scanner) bool {
 		s.Done = in.int()
 	case "failed":
 		s.Failed = in.int()
+	case "total":
+		s.Total = in.int()
 	case "cpu":
 		s.CPU = in.float()
 	case "rss":

@@ -304,6 +304,7 @@ func (s *Sample) append(b []byte) []byte {
 	b = number(b, `,"queued":`, s.Queued)
 	b = number(b, `,"done":`, s.Done)
 	b = number(b, `,"failed":`, s.Failed)
+	b = number(b, `,"total":`, s.Total)
 	b = float(b, `,"cpu":`, s.CPU)
 	b = long(b, `,"rss":`, s.RSS)
 	return append(b, '}')

@@ -184,6 +184,7 @@ type Sample struct {
 	Queued  int           // calls that wait to be run
 	Done    int           // calls that succeeded so far
 	Failed  int           // calls that did not
+	Total   int           // inputs that the run has, see [Log.Expect]; 0 if that is not known
 	CPU     float64       // processors in use, on average since the sample before
 	RSS     int64         // the memory of the process that writes the log, in bytes; 0 if it is not known
 }

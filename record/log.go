@@ -84,6 +84,7 @@ type Log struct {
 	workers atomic.Int64 // that there are
 	flushed atomic.Int64 // when the log was last written, in nanoseconds since base
 	errs    atomic.Int64 // failures that wait to be written with their errors
+	total   atomic.Int64 // see Expect
 
 	// This changes with every call.
 	_         [64]byte
@@ -244,6 +245,11 @@ func (l *Log) Mark(m Mark) {
 	l.stamp(&m.Time)
 	l.add(&m)
 }
+
+// Expect says how many inputs the run has, of those that are to be done. The samples from now on
+// say so, and who reads them can tell how far the run is. It may be called again when more is
+// known; 0 means that it is not known.
+func (l *Log) Expect(inputs int) { l.total.Store(int64(inputs)) }
 
 // Advise adds an advice. A Time of 0 means now.
 func (l *Log) Advise(a Advice) {

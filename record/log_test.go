@@ -86,6 +86,7 @@ func TestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var f file
 		l := record.NewLog(&f, record.Run{}, record.Config{Sample: time.Second})
+		l.Expect(2)
 		g := engine.NewGoroutines(l.Listener(record.Engine{Name: "goroutines"}))
 		short := braid.Go(bg, g, func(ctx context.Context) (int, error) { return 0, strand.Sleep(ctx, 30*time.Millisecond) }, braid.Name("short"))
 		long := braid.Go(bg, g, func(ctx context.Context) (int, error) {
@@ -117,8 +118,8 @@ func TestInterval(t *testing.T) {
 			t.Errorf("when nothing runs the spans are %+v; want both", spans)
 		}
 		samples := of[*record.Sample](all)
-		if len(samples) < 4 || len(samples) > 6 || samples[1].Running != 1 || samples[1].Done != 1 {
-			t.Errorf("in 5 s there are %d samples, such as %+v; want one a second", len(samples), samples[1])
+		if len(samples) < 4 || len(samples) > 6 || samples[1].Running != 1 || samples[1].Done != 1 || samples[1].Total != 2 {
+			t.Errorf("in 5 s there are %d samples, such as %+v; want one a second, of 2 inputs", len(samples), samples[1])
 		}
 		// Nothing is left that could wake up.
 		before := time.Now()

@@ -68,7 +68,8 @@ func TestSchema1(t *testing.T) {
 	same(t, read(t, "testdata/schema1.ndjson"), schema1)
 }
 
-// schema2 is what testdata/schema2.ndjson has that schema 1 has not: a line for many spans.
+// schema2 is what testdata/schema2.ndjson has that schema 1 has not: a line for many spans, and
+// how many inputs there are while the run goes on.
 var schema2 = []record.Line{
 	&record.Run{Schema: "braid.record/2", ID: "01KGZ3Q8M4T27HYVS060QWH78E", Wall: time.Date(2026, 11, 27, 18, 20, 1, 123456789, time.UTC)},
 	&record.Engine{Time: 12 * us, Number: 1, Name: "threads"},
@@ -79,6 +80,7 @@ var schema2 = []record.Line{
 	&record.Span{Start: 71 * us, End: 73 * us, Call: 5, Engine: 1, Attempt: 1, Queued: 70 * us, State: record.StateOK, Last: true},
 	&record.Span{Start: 80 * us, End: 81 * us, Call: 6, Engine: 1, Input: 4, Attempt: 1, Queued: 79 * us, State: record.StateOK, Last: true},
 	&record.Span{Start: 81 * us, End: 83 * us, Call: 9, Engine: 1, Input: 7, Attempt: 1, Queued: 79 * us, State: record.StateOK, Last: true},
+	&record.Sample{Time: 90 * us, Done: 7, Total: 8},
 	&record.End{Time: 12345 * us, Verdict: "ok", OK: 4, Total: 4},
 }
 

@@ -538,7 +538,7 @@ func (w *writer) sample(now time.Duration, c *census) {
 	}
 	used, memory := w.used()
 	s := Sample{
-		Time: now, Running: c.running, Queued: max(c.queued(l), 0), Done: int(c.done), Failed: int(c.failed), RSS: memory,
+		Time: now, Running: c.running, Queued: max(c.queued(l), 0), Done: int(c.done), Failed: int(c.failed), Total: int(l.total.Load()), RSS: memory,
 	}
 	if now > w.since {
 		// To a hundredth: more is noise.

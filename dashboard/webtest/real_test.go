@@ -41,6 +41,7 @@ func TestRealRun(t *testing.T) {
 	})
 	gate := make(chan struct{})
 	ctx := context.WithValue(context.Background(), gateKey{}, gate)
+	l.Expect(304)
 	inputs := func(yield func(int) bool) {
 		for i := range 304 {
 			l.Input(i, record.Key("work", fmt.Append(nil, i)), fmt.Sprintf("file-%d.txt", i))
@@ -80,6 +81,7 @@ func TestRealRun(t *testing.T) {
 	p := open(t, laptop, server.URL())
 	p.ready()
 	p.until("braid.connection.value === 'live' && braid.model.value.n >= 300")
+	p.until("document.querySelector('.of').innerText === 'of 304'")
 	if u := eval[string](p, "location.href"); strings.Contains(u, "token") {
 		t.Errorf("the address is %s", u)
 	}
