@@ -32,9 +32,11 @@ func (c *Call) tellStarted(ctx context.Context, l *Listener, at time.Duration) {
 		at = c.now(ctx)
 	}
 	if p := c.place.Load(); p != nil {
-		// Who heard of the end of the call before may have submitted this one then. And the
-		// clock may have gone back a little.
-		at = max(at, c.queued)
+		if c.queued != 0 {
+			// Who heard of the end of the call before may have submitted this one then. And
+			// the clock may have gone back a little.
+			at = max(at, c.queued)
+		}
 		if p.Track != nil && p.Track.begin(c, at) {
 			return
 		}

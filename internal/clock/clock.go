@@ -4,7 +4,7 @@
 // To read the clock of the system is to have the processor finish what it is at, read its
 // counter, and convert that. Here the counter alone is read, and what it says is converted by
 // a straight line, which is laid through two readings of both and used for a hundredth of a
-// second. Then there is the next line: so the clock follows the system's, whose rate is
+// second at most. Then there is the next line: so the clock follows the system's, whose rate is
 // adjusted all the time, and an error does not last. It is what tracers do for the same
 // reason, such as LTTng and the crate minstant.
 package clock
@@ -40,8 +40,9 @@ func Agrees() bool {
 }
 
 const (
-	window = 10 * time.Millisecond // a line is used for so long
-	oldest = time.Second           // and laid through readings that are no further apart
+	window = 10 * time.Millisecond // a line is used for so long, or for twice as long as it was measured if that is less
+	soon   = time.Millisecond      // and laid through readings that are so far apart at least
+	oldest = time.Second           // and at most
 )
 
 // A mark is the counter and the system's clock, since epoch, as they were at the same time.
@@ -83,7 +84,7 @@ func (c *converter) look() time.Duration {
 		return now
 	}
 	defer c.mu.Unlock()
-	if c.mark.count > 0 && now-c.mark.time < window {
+	if c.mark.count > 0 && now-c.mark.time < soon {
 		return now
 	}
 	if m, ok := closest(); ok {
@@ -127,6 +128,6 @@ func (c *converter) read(m mark) {
 		c.slope = 0
 		return
 	}
-	reach := uint64(float64(window) / float64(slope) * (1 << 32))
+	reach := uint64(float64(min(window, 2*past)) / float64(slope) * (1 << 32))
 	c.line.Store(&line{from: m.count, reach: reach, start: m.time, slope: slope})
 }

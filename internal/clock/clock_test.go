@@ -25,28 +25,34 @@ func (m *simulated) mark() mark { return mark{uint64(m.count), m.time} }
 
 func newSimulated() *simulated { return &simulated{count: 1e15, time: 3 * time.Second, rate: 2.45} }
 
-// follow checks that c's line tells m's time for as long as it is used, but for the given error.
+// follow checks that c's line tells m's time, but for the given error, for a window and no longer.
 func follow(t *testing.T, c *converter, m *simulated, most time.Duration) {
+	t.Helper()
+	followFor(t, c, m, window, most)
+}
+
+// followFor does so for another time.
+func followFor(t *testing.T, c *converter, m *simulated, long, most time.Duration) {
 	t.Helper()
 	l := c.line.Load()
 	if l == nil {
 		t.Fatal("there is no line")
 	}
-	for _, d := range []time.Duration{0, window / 3, window - window/500} {
+	for _, d := range []time.Duration{0, long / 3, long - long/500} {
 		later := *m
 		later.pass(d)
 		steps := uint64(later.count) - l.from
 		if steps >= l.reach {
-			t.Fatalf("%v after its beginning the line is used no more; want %v", d, window)
+			t.Fatalf("%v after its beginning the line is used no more; want %v", d, long)
 		}
 		if off := l.at(steps) - later.time; off.Abs() > most {
 			t.Errorf("%v after its beginning the line is off by %v; want at most %v", d, off, most)
 		}
 	}
 	later := *m
-	later.pass(window + window/500)
+	later.pass(long + long/500)
 	if steps := uint64(later.count) - l.from; steps < l.reach {
-		t.Errorf("the line is still used after %v", window)
+		t.Errorf("the line is still used after %v", long)
 	}
 }
 
@@ -65,6 +71,18 @@ func TestLine(t *testing.T) {
 			c.read(m.mark())
 			follow(t, &c, m, 20*time.Nanosecond/time.Duration(min(1, rate*10)))
 		}
+	}
+}
+
+// TestFirstLines has them soon, and each is used for longer than the one before.
+func TestFirstLines(t *testing.T) {
+	var c converter
+	m := newSimulated()
+	c.read(m.mark())
+	for past := soon; past < 4*window; past *= 2 {
+		m.pass(past)
+		c.read(m.mark())
+		followFor(t, &c, m, min(2*past, window), 20*time.Nanosecond)
 	}
 }
 
