@@ -86,6 +86,12 @@ func TestRealRun(t *testing.T) {
 		t.Errorf("the address is %s", u)
 	}
 	p.shot("real-live")
+	narrow := open(t, screen{width: 1100, height: 720}, server.URL())
+	narrow.ready()
+	narrow.until("braid.connection.value === 'live'")
+	if edges := eval[[]float64](narrow, "[document.querySelector('.name time').getBoundingClientRect().right, document.querySelector('.progress').getBoundingClientRect().left]"); edges[0] > edges[1] {
+		t.Errorf("where there is little room, the date ends at %v, and the progress begins at %v", edges[0], edges[1])
+	}
 	eval[bool](p, "([...document.querySelectorAll('button')].find((b) => b.innerText === 'Stop').click(), true)")
 	p.settled()
 	eval[bool](p, "([...document.querySelectorAll('button')].find((b) => b.innerText === 'Stop the run').click(), true)")
