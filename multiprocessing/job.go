@@ -38,9 +38,10 @@ type job struct {
 	begin  int          // the first item that was sent last
 	sent   int          // and the first that was not
 
-	next   int // the first item without outcome; under worker.recv
-	kills  int // workers that died of that item
-	losses int // and workers that died before they began it
+	next   int  // the first item without outcome; under worker.recv
+	kills  int  // workers that died of that item
+	losses int  // and workers that died before they began it
+	ran    bool // the task has run for that item, in one of those
 
 	timers [2]*time.Timer // under worker.mu: until SIGTERM and SIGKILL
 }
@@ -278,10 +279,14 @@ func (j *job) wrap(w *worker, err error) error {
 	}
 }
 
-// itemError is the outcome of an item of a batch.
-func (j *job) itemError(w *worker, flags uint8, err error) error {
+// pass goes on to the item after the given one, which has its outcome or is about to.
+func (j *job) pass(item int) { j.next, j.kills, j.losses, j.ran = item+1, 0, 0, false }
+
+// itemError is the outcome of an item of a batch, for which the task may have run in a worker
+// that died of it.
+func (j *job) itemError(w *worker, flags uint8, ran bool, err error) error {
 	switch {
-	case flags&flagNotRun != 0:
+	case flags&flagNotRun != 0 && !ran:
 		err = &engine.NotStartedError{Err: err}
 	case flags&flagFailed == 0 && strand.IsErr(j.run, err):
 		err = engine.Interrupt(j.run, err)
@@ -393,6 +398,7 @@ func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 	crash.Phase = phase
 	var err error = crash
 	started := phase != engine.PhaseDecode
+	j.ran = j.ran || started
 	switch {
 	case j.run.Err() != nil:
 		err = engine.Interrupt(j.run, crash)
@@ -416,11 +422,11 @@ func (j *job) orphaned(w *worker, crash *engine.CrashError) {
 		j.over()
 		return
 	}
-	if !started {
+	if !j.ran {
 		err = &engine.NotStartedError{Err: err}
 	}
 	j.body.SetError(item, j.wrap(w, err))
-	j.next, j.kills, j.losses = item+1, 0, 0
+	j.pass(item)
 	if j.next == j.body.Len() {
 		j.finishBatch()
 		return
@@ -451,7 +457,7 @@ func (j *job) recycle() {
 func (j *job) successor() *job {
 	return &job{
 		pool: j.pool, call: j.call, body: j.body, batch: j.batch, ctx: j.ctx, own: j.own,
-		next: j.next, kills: j.kills, losses: j.losses, known: true,
+		next: j.next, kills: j.kills, losses: j.losses, ran: j.ran, known: true,
 	}
 }
 

@@ -325,11 +325,11 @@ func (w *worker) result(j *job, f wire.Frame) {
 	} else if broken := j.body.SetResult(item, m); broken != nil {
 		err = &engine.CodecError{Phase: engine.PhaseResult, Err: broken}
 	}
-	j.next = item + 1
-	j.kills, j.losses = 0, 0
+	ran := j.ran
+	j.pass(item)
 	if j.batch {
 		if err != nil {
-			j.body.SetError(item, j.itemError(w, f.Flags, j.expire(err)))
+			j.body.SetError(item, j.itemError(w, f.Flags, ran, j.expire(err)))
 		}
 		return
 	}
