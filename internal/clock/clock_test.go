@@ -214,7 +214,7 @@ func TestBubble(t *testing.T) {
 	between(t, Now)
 }
 
-// TestAgrees makes sure that what is cheap on the machines that most tests run on is used there.
+// TestAgrees: outside of bubbles the clock is used wherever the counter is steady, and nowhere else.
 func TestAgrees(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		if Agrees() {
