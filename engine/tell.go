@@ -41,6 +41,11 @@ func (c *Call) tellStarted(ctx context.Context, l *Listener, at time.Duration) {
 			return
 		}
 	}
+	c.reportStarted(l, at)
+}
+
+// reportStarted tells it by an event.
+func (c *Call) reportStarted(l *Listener, at time.Duration) {
 	var e Event
 	c.event(&e, at, int(c.worker))
 	e.Waited = c.waited(e.At)
@@ -58,9 +63,14 @@ func (c *Call) waited(at time.Duration) time.Duration {
 // tellFinished tells the listener that the call is complete, and returns when that was.
 func (c *Call) tellFinished(ctx context.Context, l *Listener, worker int, started bool, err error) time.Duration {
 	at := c.now(ctx)
-	if t := c.track(); t != nil && err == nil && t.end(c.id, at) {
-		return at
+	if t := c.track(); t == nil || err != nil || !t.end(c.id, at) {
+		c.reportFinished(l, at, worker, started, err)
 	}
+	return at
+}
+
+// reportFinished tells it by an event.
+func (c *Call) reportFinished(l *Listener, at time.Duration, worker int, started bool, err error) {
 	var e Event
 	c.event(&e, at, worker)
 	e.Err = err
@@ -69,7 +79,6 @@ func (c *Call) tellFinished(ctx context.Context, l *Listener, worker int, starte
 	}
 	l.Finished(e)
 	c.leaveTrack()
-	return at
 }
 
 // track returns where the worker notes the attempt, if it runs at a Place that does so.
@@ -98,11 +107,15 @@ func (c *Call) event(e *Event, at time.Duration, worker int) {
 // now returns the time on the clock of the engine, since epoch. That of an engine with a
 // Life is the system's, and so is that at a Place.
 func (c *Call) now(ctx context.Context) time.Duration {
-	h := c.host.Load()
-	if h.Clock != nil {
-		return h.Clock()
+	if clock := c.host.Load().Clock; clock != nil {
+		return clock()
 	}
-	if c.place.Load() != nil || h.Life != nil {
+	return c.systemNow(ctx)
+}
+
+// systemNow is now without a clock of the engine's own.
+func (c *Call) systemNow(ctx context.Context) time.Duration {
+	if c.place.Load() != nil || c.Host().Life != nil {
 		return time.Since(epoch)
 	}
 	return strand.Now(ctx).Sub(epoch)

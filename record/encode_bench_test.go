@@ -62,10 +62,11 @@ func BenchmarkSpans(b *testing.B) {
 		at = all[i].End
 	}
 	var buf []byte
+	var c columns
 	n := 0
 	for b.Loop() {
 		n = (n + 1) % lines
-		buf = appendSpans(buf[:0], f, 0, all[n*engine.TrackLen:][:engine.TrackLen])
+		buf = c.appendSpans(buf[:0], f, 0, all[n*engine.TrackLen:][:engine.TrackLen])
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/engine.TrackLen, "ns/attempt")
 	b.ReportMetric(float64(len(buf))/engine.TrackLen, "B/attempt")

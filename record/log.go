@@ -26,7 +26,7 @@ type Config struct {
 	// Notes bounds how many attempts may wait to be written; 0 means DefaultNotes. One
 	// takes some 10 to 100 bytes, and a failure some 200, which are taken when they
 	// are needed. Attempts beyond it are counted, and left out; see [Dropped]. Since the
-	// writer is called when 16,384 wait, or half as many as may, that happens only if a
+	// writer is called when 4,096 wait, or half as many as may, that happens only if a
 	// file does not take data for long.
 	Notes int
 

@@ -80,13 +80,14 @@ type shard struct {
 	at   map[uint64]int32 // where a call is in runs, if those are many
 	left int64            // attempts that have left the queue
 
-	chunk  *chunk
-	streak streak   // that is not in the lines of the chunk yet
-	made   []byte   // where lines are made
-	tracks []*track // of its workers
-	done   int64    // calls that succeeded
-	failed int64    // calls that did not
-	forms  map[form]*form
+	chunk   *chunk
+	streak  streak   // that is not in the lines of the chunk yet
+	made    []byte   // where lines are made
+	columns columns  // of lines that are made
+	tracks  []*track // of its workers
+	done    int64    // calls that succeeded
+	failed  int64    // calls that did not
+	forms   map[form]*form
 
 	_ [64]byte // processors fetch lines in pairs
 }
@@ -207,7 +208,7 @@ func (c *chunks) swap(full *chunk) (empty *chunk, waiting int) {
 		c.free = c.free[:n-1]
 	case c.made < c.most:
 		c.made++
-		empty = &chunk{lines: make([]byte, 0, 10*chunkSize)}
+		empty = &chunk{lines: make([]byte, 0, 12*chunkSize)}
 	}
 	return empty, len(c.full)
 }
@@ -260,8 +261,9 @@ func (l *Log) next(s *shard) *chunk {
 }
 
 // early is how many full chunks call the writer before its time, unless there is room for less
-// than twice as many: what has just succeeded makes a block then.
-const early = 64
+// than twice as many. They are few, since while tasks are short there are as many: what lives
+// in a small program has its garbage collected more often.
+const early = 16
 
 // Usage is what an attempt has used, as far as the engine does not tell: what is known of
 // a command.

@@ -54,15 +54,22 @@ func (s *shard) endStreak() {
 // lines makes the lines of attempts that just succeeded, with the same form, on a clock that is
 // ahead of the log's. It needs a chunk.
 func (s *shard) lines(f *form, ahead int64, all []engine.Attempt) {
+	if s.made == nil {
+		s.made = make([]byte, 0, 2*maxElement*engine.TrackLen)
+	}
 	// Elsewhere, since there must be room for more than they take.
-	s.made = appendStreak(s.made[:0], f, ahead, all)
+	s.made = s.columns.appendStreak(s.made[:0], f, ahead, all)
 	s.chunk.lines = append(s.chunk.lines, s.made...)
 }
 
+// columns are where those of a line are gathered before it is written. They are kept for the
+// next line.
+type columns struct{ column, gaps, steps []int64 }
+
 // appendStreak appends such lines.
-func appendStreak(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
+func (c *columns) appendStreak(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
 	if len(all) >= inOneLine {
-		return appendSpans(b, f, ahead, all)
+		return c.appendSpans(b, f, ahead, all)
 	}
 	for i := range all {
 		a := &all[i]
@@ -74,14 +81,13 @@ func appendStreak(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
 	return b
 }
 
-// appendSpans appends the line that such attempts, at most chunkSize, have in common.
-func appendSpans(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
+// appendSpans appends the line that such attempts have in common.
+func (c *columns) appendSpans(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
 	micros := func(t time.Duration) int64 { return (int64(t) - ahead) / int64(time.Microsecond) }
 	first := &all[0]
-	var whole [chunkSize]int64 // for one column after the other: what is large has left the cache since the last line
-	column := whole[:len(all)]
-	var few [2][16]int64 // there are seldom more
-	gaps, steps := few[0][:0], few[1][:0]
+	// One column after the other: what is large has left the cache since the last line.
+	c.column = slices.Grow(c.column[:0], len(all))
+	column, gaps, steps := c.column[:len(all)], c.gaps[:0], c.steps[:0]
 	turned, end, last := first.Start, micros(first.Start), first.Call-1
 	lead := int64(first.Index) - int64(first.Call) // of the input's number
 	goes := true                                   // it does so with that of the call
@@ -101,6 +107,7 @@ func appendSpans(b []byte, f *form, ahead int64, all []engine.Attempt) []byte {
 		last = a.Call
 		goes = goes && int64(a.Index)-int64(last) == lead
 	}
+	c.gaps, c.steps = gaps, steps
 
 	b = head(b, "spans")
 	b = number(b, `,"e":`, f.from.number)

@@ -23,7 +23,7 @@ const testHead = `{"type":"run","schema":"` + Schema + `"}` + "\n"
 func TestSpansLine(t *testing.T) {
 	const us = 1000
 	f := &form{&source{number: 1}, 2, `sums "all"`}
-	got := string(appendSpans(nil, f, 5, []engine.Attempt{
+	got := string(new(columns).appendSpans(nil, f, 5, []engine.Attempt{
 		{Call: math.MaxUint64, Start: 40*us + 1004, Queued: 20*us + 5, End: 52*us + 6, Index: 7},
 		{Call: 2, Start: 52*us + 6, Queued: 21*us + 5, End: 63*us + 5, Index: 9},
 		{Call: 1, Start: 64*us + 5, Queued: 64*us + 5, End: 64*us + 5, Index: 8},
@@ -32,12 +32,12 @@ func TestSpansLine(t *testing.T) {
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}
-	got = string(appendSpans(nil, f, 0, []engine.Attempt{{Call: 7, Index: -3}, {Call: 1008, Index: -3}}))
+	got = string(new(columns).appendSpans(nil, f, 0, []engine.Attempt{{Call: 7, Index: -3}, {Call: 1008, Index: -3}}))
 	want = `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":0,"d":[0,0],"c":7,"step":[1,1001],"i":[-3]}` + "\n"
 	if got != want {
 		t.Errorf("with one input, and one after the other, got  %swant %s", got, want)
 	}
-	got = string(appendSpans(nil, f, 0, []engine.Attempt{{Call: 7, Index: -3}, {Call: 8, Index: -2}, {Call: 12, Index: 2}}))
+	got = string(new(columns).appendSpans(nil, f, 0, []engine.Attempt{{Call: 7, Index: -3}, {Call: 8, Index: -2}, {Call: 12, Index: 2}}))
 	want = `{"type":"spans","e":1,"w":2,"task":"sums \"all\"","t":0,"d":[0,0,0],"c":7,"step":[2,4],"ic":-10}` + "\n"
 	if got != want {
 		t.Errorf("with inputs as calls, got  %swant %s", got, want)
@@ -79,7 +79,7 @@ func TestSpansRoundTrip(t *testing.T) {
 			all[i].End += time.Duration(ahead)
 			all[i].Queued += time.Duration(ahead)
 		}
-		text = appendSpans(text, f, ahead, all)
+		text = new(columns).appendSpans(text, f, ahead, all)
 		if n := events(text); n != int64(1+len(all)) {
 			t.Fatalf("%d events in %s", n, text)
 		}

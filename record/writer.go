@@ -346,7 +346,7 @@ func (w *writer) giveUp() {
 		for _, t := range s.tracks {
 			l.lose(t)
 		}
-		s.chunk, s.room, s.streak, s.made, s.runs, s.at = nil, 0, streak{}, nil, nil, nil
+		s.chunk, s.room, s.streak, s.made, s.columns, s.runs, s.at = nil, 0, streak{}, nil, columns{}, nil, nil
 		s.mu.Unlock()
 	}
 	for _, k := range l.chunks.take(nil) {
