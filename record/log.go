@@ -32,7 +32,7 @@ type Config struct {
 
 	// Pending bounds the bytes of other lines that may wait to be written, such as
 	// inputs; 0 means DefaultPending. Beside them there is the block that is written next,
-	// of at most 128 KiB or as much again.
+	// of at most 64 KiB or as much again.
 	Pending int
 
 	// Interval is how long a finished attempt may wait to be written, and after which

@@ -15,7 +15,7 @@ import (
 )
 
 // blockSize is how much is written at once, unless there is less.
-const blockSize = 128 << 10
+const blockSize = 64 << 10
 
 // A writer makes lines of notes and writes them. It belongs to who holds mu: the goroutine of
 // its log, or [Log.Done].
